@@ -1,0 +1,1 @@
+"""Nouns and rules. Pure: values in, values out; no clock, no I/O, no third-party import."""
