@@ -1,6 +1,5 @@
 """What the pipeline asks of the world: small promises that adapters keep."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol

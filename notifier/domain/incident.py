@@ -1,4 +1,4 @@
-"""From the transition into a problem to the one out of it; what a stateful receiver opens and closes (R18, R19)."""
+"""From the transition into a problem to the one out of it; what a stateful receiver keeps (R18, R19)."""
 
 import hashlib
 from dataclasses import dataclass

@@ -68,7 +68,7 @@ class Notification:
 
 
 def action(kind: Kind, *, stateful: bool) -> Action | None:
-    """Say what a notification of this kind does at a channel; None: it isn't for that channel (R3, R18, R19)."""
+    """Say what a notification of this kind does at a channel; None: it is not for that one (R3, R18, R19)."""
     if not stateful:
         return Action.TELL
     match kind:
