@@ -1,0 +1,1 @@
+"""The edges: each vendor is imported in one place, and only here."""

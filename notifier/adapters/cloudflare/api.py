@@ -1,0 +1,215 @@
+"""The API of one account: what to ask, how long to wait, how often."""
+
+import asyncio
+from contextvars import ContextVar
+from datetime import timedelta
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from notifier.adapters.cloudflare.bodies import MalformedError, Page, read_page, read_status
+from notifier.adapters.cloudflare.causes import (
+    blocked,
+    malformed,
+    over_budget,
+    refusal,
+    timed_out,
+    trouble,
+)
+from notifier.adapters.cloudflare.credential import Credential
+from notifier.domain.budget import RequestBudget
+from notifier.domain.observation import Cause, CauseKind, Sight, Unseen
+from notifier.errors import ConfigurationError, NotifierError
+from notifier.ports import Clock, Listed
+
+_STATUS_SIZE = 64 * 1024
+_PAGE_SIZE = 8 * 1024 * 1024
+_PAGES = 100
+_AT_ONCE = 10  # requests in flight, and so connections
+_KEEP_ALIVE_S = 150  # outlives twice the usual interval between polls
+
+_kept: ContextVar[bool] = ContextVar("kept")  # whether this request went over a connection used before
+
+
+class _NoPermitError(NotifierError):
+    """The budget has no permit now."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.text)
+        self.cause = cause
+
+
+class CloudflareApi:
+    """One account at Cloudflare's API: the `Cloudflare` port.
+
+    `timeout` is for a whole request, from connecting to the answer's last byte.
+    `budget` is shared by all accounts that use the same credential; each request, even a repeated one,
+    takes one permit, and a 429 blocks it for everybody (R32). Redirects are not followed. HTTP_PROXY,
+    HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE of the environment are obeyed. Raises ConfigurationError for
+    a proxy that can't be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: str,
+        url: str,
+        credential: Credential,
+        timeout: timedelta,
+        budget: RequestBudget,
+        clock: Clock,
+    ) -> None:
+        self._account = account
+        self._interconnects = f"{url.rstrip('/')}/accounts/{quote(account, safe='')}/cni/interconnects"
+        self._host = urlsplit(url).hostname or url
+        self._proxy = _proxy(url)
+        self._secret = credential.secret.encode()
+        self._timeout = timeout
+        self._budget = budget
+        self._clock = clock
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._trust = httpx.create_ssl_context()
+        self._client = httpx.AsyncClient(
+            transport=AiohttpTransport(verify=self._trust, client=self._session),
+            headers={**credential.headers(), "Accept": "application/json", "Accept-Encoding": "identity"},
+            timeout=None,  # noqa: S113 -- httpx times each operation; asyncio.timeout below times the whole
+            trust_env=False,
+        )
+
+    async def status(self, name: str) -> Sight:
+        """Ask for one interconnect's status."""
+        if name in {".", ".."}:  # a path segment that every URL library resolves away, encoded or not
+            return Unseen(malformed(f"it lists an interconnect named {name}, which no URL can name"))
+        body = await self._ask(f"{self._interconnects}/{quote(name, safe='')}/status", _STATUS_SIZE)
+        if isinstance(body, Unseen):
+            return body
+        try:
+            return read_status(body)
+        except MalformedError as error:
+            return Unseen(malformed(str(error)))
+
+    async def listing(self) -> Listed | Unseen:
+        """List every interconnect, all pages. A name seen twice (the list moved while read) counts once."""
+        pages: list[Page] = []
+        cursors: set[int | None] = {None}
+        cursor = ""
+        while len(pages) < _PAGES:
+            page = await self._page(cursor)
+            if isinstance(page, Unseen):
+                return page
+            pages.append(page)
+            if page.next is None:
+                by_name = {link.name: link for page in pages for link in page.interconnects}
+                return Listed(tuple(by_name.values()))
+            if page.next in cursors:
+                break
+            cursors.add(page.next)
+            cursor = f"?cursor={page.next}"
+        return Unseen(malformed("its pages have no end"))
+
+    async def permission(self) -> Unseen | None:
+        """Ask for a listing of one: None if the credential may see this account's interconnects."""
+        page = await self._page("?limit=1")
+        return page if isinstance(page, Unseen) else None
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.aclose()
+
+    async def _page(self, query: str) -> Page | Unseen:
+        body = await self._ask(self._interconnects + query, _PAGE_SIZE)
+        if isinstance(body, Unseen):
+            return body
+        try:
+            return read_page(body, self._account)
+        except MalformedError as error:
+            return Unseen(malformed(str(error)))
+
+    async def _ask(self, url: str, size: int) -> bytes | Unseen:
+        """Return the body of a 2xx answer of at most `size` bytes."""
+        async with self._turns:  # waiting for one's turn is not Cloudflare's delay
+            try:
+                async with asyncio.timeout(self._timeout.total_seconds()):
+                    answer, body = await self._exchange(url, size)
+            except _NoPermitError as error:
+                return Unseen(error.cause)
+            except TimeoutError:
+                return Unseen(timed_out(self._timeout))
+            except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+                return Unseen(trouble(error, self._host))
+        if not answer.is_success:
+            return Unseen(self._refused(answer, body))
+        return body if len(body) <= size else Unseen(malformed(f"it is longer than {size // 1024} KiB"))
+
+    async def _exchange(self, url: str, size: int) -> tuple[httpx.Response, bytes]:
+        """Send and receive; reading stops at the first chunk beyond `size`."""
+        body = bytearray()
+        async with self._client.stream("GET", url) as answer:
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > size:
+                    break
+        return answer, bytes(body)
+
+    def _refused(self, answer: httpx.Response, body: bytes) -> Cause:
+        now = self._clock.now()
+        safe = body.replace(self._secret, b"***")  # should anything in between echo what it was sent
+        cause = refusal(answer.status_code, answer.headers, safe, now)
+        if cause.kind is CauseKind.RATE_LIMITED and cause.retry_after is not None:
+            self._budget.block(now + cause.retry_after)
+        return cause
+
+    def _session(self) -> aiohttp.ClientSession:
+        """Make the session under httpx, which has no say in these settings."""
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_reuseconn.append(_note_kept)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_AT_ONCE, keepalive_timeout=_KEEP_ALIVE_S, ssl=self._trust),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(self._attempt,),
+            trace_configs=[trace],
+            proxy=self._proxy,  # trust_env would also read ~/.netrc, in a thread, for each request
+        )
+
+    async def _attempt(self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Take a permit for each attempt.
+
+        aiohttp asks a second time, at once, when a connection breaks before the answer. That is right for
+        a kept connection, which the far end may just have dropped; of a new one it says something.
+        """
+        self._take_permit()
+        _kept.set(False)
+        try:
+            return await send(request)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            if _kept.get():
+                raise
+            raise aiohttp.ClientConnectionError("no answer") from error
+
+    def _take_permit(self) -> None:
+        now = self._clock.now()
+        if self._budget.take(now):
+            return
+        until = self._budget.blocked_until(now)
+        raise _NoPermitError(blocked(until, now) if until else over_budget(self._budget.free_at(now), now))
+
+
+async def _note_kept(*_: object) -> None:
+    _kept.set(True)
+
+
+def _proxy(url: str) -> str | None:
+    parts = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(parts.hostname or ""):
+        return None
+    scheme, separator, _ = proxy.partition("://")
+    if separator and scheme not in {"http", "https"}:
+        raise ConfigurationError([f"proxy in the environment: expected http:// or https://, found {scheme}://"])
+    return proxy if separator else f"http://{proxy}"

@@ -1,0 +1,109 @@
+"""The database as the pipeline sees it: units of work."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.adapters.database import schema
+from notifier.adapters.database.engine import SqliteLock, connection, open_engine
+from notifier.adapters.database.outbox import SqlOutbox
+from notifier.adapters.database.reading import Reading
+from notifier.adapters.database.record import SqlRecord
+from notifier.adapters.database.watched import SqlWatched
+from notifier.errors import DatabaseUnreachableError, SchemaError
+
+
+class SqlUnitOfWork:
+    """One transaction; keeps `ports.UnitOfWork`."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self.conn = conn
+        self._watched = SqlWatched(conn)
+        self._record = SqlRecord(conn)
+        self._outbox = SqlOutbox(conn)
+
+    @property
+    def watched(self) -> SqlWatched:
+        """What is watched."""
+        return self._watched
+
+    @property
+    def record(self) -> SqlRecord:
+        """What happened."""
+        return self._record
+
+    @property
+    def outbox(self) -> SqlOutbox:
+        """What was promised."""
+        return self._outbox
+
+
+class SqlDatabase:
+    """SQLite or PostgreSQL, by URL; keeps `ports.Database`.
+
+    `embedded` says that it is a file of this process alone (SQLite).
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = open_engine(url)
+        self.embedded = self.engine.dialect.name == "sqlite"
+        self._lock = SqliteLock(url) if self.embedded else None
+
+    @property
+    def absent(self) -> bool:
+        """Whether it is a file that is not there yet."""
+        file = self.engine.url.database
+        return self.embedded and bool(file) and not Path(str(file)).exists()
+
+    def hold(self) -> None:
+        """Take an embedded database for this process alone (R29).
+
+        Raises:
+            DatabaseHeldError: Another process has it.
+        """
+        if self._lock is not None:
+            self._lock.acquire()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[SqlUnitOfWork]:
+        """Open a unit of work; it commits at its end unless an exception leaves it."""
+        async with connection(self.engine) as conn:
+            yield SqlUnitOfWork(conn)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Reading]:
+        """Answer a person's questions; changes nothing, and makes no database where none is.
+
+        Raises:
+            DatabaseUnreachableError: It is not there.
+            SchemaError: The schema isn't this release's.
+        """
+        if self.absent:
+            raise DatabaseUnreachableError(
+                f"no database at {self.engine.url.database}: start the service first (notifier run)"
+            )
+        await schema.require(self.engine)
+        async with connection(self.engine) as conn:
+            yield Reading(conn)
+
+    async def prepare(self, *, migrate: bool) -> None:
+        """Make sure of the schema: an embedded database is migrated, a server's only if asked for.
+
+        Raises:
+            SchemaError: The schema isn't this release's.
+        """
+        try:
+            await schema.require(self.engine)
+        except SchemaError:
+            if not (self.embedded or migrate):
+                raise
+            await schema.upgrade(self.engine)
+            await schema.require(self.engine)
+
+    async def close(self) -> None:
+        """Let go of the connections and the file."""
+        await self.engine.dispose()
+        if self._lock is not None:
+            self._lock.release()

@@ -1,0 +1,139 @@
+"""The way to either database, and what each needs to be right under concurrency and kill -9."""
+
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import URL, event, exc, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from notifier.errors import ConfigurationError, DatabaseError, DatabaseHeldError, DatabaseUnreachableError
+
+_BUSY_TIMEOUT_MS = 5_000
+_CONNECT_TIMEOUT_S = 5
+_STATEMENT_TIMEOUT_S = 30
+_POOL = 5
+
+
+def open_engine(url: str) -> AsyncEngine:
+    """Make an engine for `sqlite:///PATH` or `postgresql://…`; connects at first use."""
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _sqlite(parsed)
+        case "postgresql":
+            return create_async_engine(
+                parsed.set(drivername="postgresql+asyncpg"),
+                pool_size=_POOL,
+                max_overflow=0,
+                pool_pre_ping=True,
+                connect_args={"timeout": _CONNECT_TIMEOUT_S, "command_timeout": _STATEMENT_TIMEOUT_S},
+            )
+        case other:
+            raise ConfigurationError([f"database: found {other}://, expected sqlite:///… or postgresql://…"])
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    """One connection: SQLite has one writer, and waiting in line is fairer than its own busy loop."""
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"),
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: DBAPIConnection, _record: object) -> None:
+        # The driver's own BEGIN comes too late to protect a read that a write depends on.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # what was promised to a channel must survive a power cut
+            f"busy_timeout={_BUSY_TIMEOUT_MS}",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+@asynccontextmanager
+async def connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction; commits at the end, and says in our words what the database could not do.
+
+    Raises:
+        DatabaseUnreachableError: No connection could be had.
+        DatabaseError: Anything else the database refuses.
+    """
+    try:
+        async with engine.connect() as conn:
+            try:
+                async with conn.begin():
+                    yield conn
+            except (exc.DBAPIError, OSError, TimeoutError) as error:
+                raise DatabaseError(f"the database failed: {plain(error)}") from error
+    except (exc.SQLAlchemyError, OSError, TimeoutError) as error:
+        where = engine.url.render_as_string(hide_password=True)
+        raise DatabaseUnreachableError(f"cannot reach the database {where}: {plain(error)}") from error
+
+
+def plain(error: BaseException) -> str:
+    """Say a driver's error in one line, without the statement and its values."""
+    original = error.orig if isinstance(error, exc.DBAPIError) else error
+    lines = str(original).splitlines()
+    return (lines[0] if lines else "") or type(original or error).__name__
+
+
+class SqliteLock:
+    """Holds an SQLite file for one service process; the system lets go of it whatever way the process ends."""
+
+    def __init__(self, url: str) -> None:
+        database = make_url(url).database
+        self._path = Path(f"{database}.lock") if database and database != ":memory:" else None
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Take it.
+
+        Raises:
+            DatabaseHeldError: Another process has it.
+            DatabaseUnreachableError: The folder can't be written.
+        """
+        if self._path is None:
+            return
+        try:
+            file = self._path.open("a+")
+        except OSError as error:
+            raise DatabaseUnreachableError(
+                f"cannot write {self._path}: {error.strerror}; give the service a folder it may write"
+            ) from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
+            raise DatabaseHeldError(
+                f"another notifier (process {holder}) runs on {str(self._path).removesuffix('.lock')}; "
+                "stop it first, or use PostgreSQL to run several"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Let go of it; harmless if it isn't held."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -1,0 +1,75 @@
+"""Queries on what happened: observations, transitions, gaps, incidents."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.adapters.database import rows, tables
+from notifier.domain.decision import Gap, Transition
+from notifier.domain.incident import Incident, IncidentKind
+from notifier.domain.observation import Observation
+from notifier.domain.status import Severity
+
+
+class SqlRecord:
+    """Keeps `ports.Record` on either database."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+
+    async def observations(self, observations: Collection[Observation]) -> None:
+        """Keep observations."""
+        if observations:
+            values = [rows.from_observation(seen) for seen in observations]
+            await self._conn.execute(insert(tables.observations), values)
+
+    async def transitions(self, transitions: Collection[Transition]) -> None:
+        """Keep transitions."""
+        if transitions:
+            await self._conn.execute(insert(tables.transitions), [asdict(t) for t in transitions])
+
+    async def gaps(self, gaps: Collection[Gap]) -> None:
+        """Keep gaps."""
+        if gaps:
+            await self._conn.execute(insert(tables.gaps), [asdict(gap) for gap in gaps])
+
+    async def open_incidents(self, incidents: Collection[Incident]) -> None:
+        """Keep new incidents."""
+        if incidents:
+            values = [rows.from_incident(incident) for incident in incidents]
+            await self._conn.execute(insert(tables.incidents), values)
+
+    async def worsen_incident(self, key: str, severity: Severity) -> None:
+        """Raise an open incident's severity."""
+        i = tables.incidents
+        await self._conn.execute(update(i).where(i.c.key == key).values(severity=severity))
+
+    async def close_incidents(self, ends: Mapping[str, datetime]) -> None:
+        """End incidents, by key, each at its time."""
+        if ends:
+            i = tables.incidents
+            await self._conn.execute(
+                update(i).where(i.c.key == bindparam("ended"), i.c.closed_at.is_(None)).values(closed_at=bindparam("at")),
+                [{"ended": key, "at": at} for key, at in ends.items()],
+            )
+
+    async def last_incident(self, kind: IncidentKind, account: str, subject: str) -> Incident | None:
+        """Return the newest incident of a subject."""
+        i = tables.incidents
+        query = (
+            select(i)
+            .where(i.c.kind == kind, i.c.account == account, i.c.subject == subject)
+            .order_by(i.c.number.desc())
+            .limit(1)
+        )
+        row = (await self._conn.execute(query)).one_or_none()
+        return None if row is None else rows.to_incident(row)
+
+    async def open_incidents_of(self, kind: IncidentKind) -> list[Incident]:
+        """Return the open incidents of a kind, oldest first."""
+        i = tables.incidents
+        query = select(i).where(i.c.kind == kind, i.c.closed_at.is_(None)).order_by(i.c.id)
+        return [rows.to_incident(row) for row in await self._conn.execute(query)]

@@ -1,0 +1,189 @@
+"""Between domain values and rows."""
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+
+from notifier.domain.blindness import View
+from notifier.domain.incident import Incident, IncidentKind
+from notifier.domain.interconnect import Interconnect
+from notifier.domain.notification import Kind, Notification
+from notifier.domain.observation import Cause, CauseKind, Observation, Unseen
+from notifier.domain.state import Candidate, State
+from notifier.domain.status import Severity
+
+Values = dict[str, Any]
+
+
+def from_link(link: Interconnect) -> Values:
+    """Make a row of an interconnect."""
+    return asdict(link)
+
+
+def to_link(row: Row[Any]) -> Interconnect:
+    """Read an interconnect."""
+    return Interconnect(
+        account=row.account,
+        name=row.name,
+        site=row.site,
+        facility=row.facility,
+        speed=row.speed,
+        type=row.type,
+        reservation=row.reservation,
+    )
+
+
+def from_cause(cause: Cause | None) -> Values | None:
+    """Make JSON of a cause."""
+    if cause is None:
+        return None
+    retry = cause.retry_after.total_seconds() if cause.retry_after is not None else None
+    return {"kind": cause.kind.value, "text": cause.text, "remedy": cause.remedy, "retry_after_s": retry}
+
+
+def to_cause(json: Values | None) -> Cause | None:
+    """Read a cause."""
+    if json is None:
+        return None
+    retry = json["retry_after_s"]
+    return Cause(
+        kind=CauseKind(json["kind"]),
+        text=json["text"],
+        remedy=json["remedy"],
+        retry_after=None if retry is None else timedelta(seconds=retry),
+    )
+
+
+def from_state(state: State) -> Values:
+    """Make a row of a state, one version on."""
+    c = state.candidate
+    candidate = c and {
+        "status": c.status,
+        "reason": c.reason,
+        "problem": c.problem,
+        "sightings": c.sightings,
+        "first_seen_at": c.first_seen_at.isoformat(),
+        "last_seen_before": c.last_seen_before.isoformat() if c.last_seen_before else None,
+    }
+    return {
+        "account": state.account,
+        "name": state.name,
+        "status": state.status,
+        "reason": state.reason,
+        "since": state.since,
+        "was_healthy": state.was_healthy,
+        "number": state.number,
+        "incidents": state.incidents,
+        "incident": state.incident,
+        "problem_since": state.problem_since,
+        "observed_at": state.observed_at,
+        "last_seen_at": state.last_seen_at,
+        "candidate": candidate,
+        "failed_polls": state.failed_polls,
+        "blind": state.blind,
+        "cause": from_cause(state.cause),
+        "version": state.version + 1,
+    }
+
+
+def to_state(row: Row[Any]) -> State:
+    """Read a state."""
+    values = dict(row._mapping)  # noqa: SLF001 - the documented way to a row's names
+    seen, observed = values["last_seen_at"], values["observed_at"]
+    # "Last seen" is written by itself for unchanged polls; the last look is never older than it.
+    values["observed_at"] = max(filter(None, (seen, observed)), default=None)
+    values["candidate"] = to_candidate(values["candidate"])
+    values["cause"] = to_cause(values["cause"])
+    return State(**values)
+
+
+def to_candidate(json: Values | None) -> Candidate | None:
+    """Read a candidate."""
+    if json is None:
+        return None
+    before = json["last_seen_before"]
+    return Candidate(
+        status=json["status"],
+        reason=json["reason"],
+        problem=json["problem"],
+        sightings=json["sightings"],
+        first_seen_at=datetime.fromisoformat(json["first_seen_at"]),
+        last_seen_before=datetime.fromisoformat(before) if before else None,
+    )
+
+
+def from_view(view: View) -> Values:
+    """Make a row of a view, one version on."""
+    return {
+        "account": view.account,
+        "listing_failures": view.listing_failures,
+        "listing_cause": from_cause(view.listing_cause),
+        "incident": view.incident,
+        "incidents": view.incidents,
+        "since": view.since,
+        "version": view.version + 1,
+    }
+
+
+def to_view(row: Row[Any]) -> View:
+    """Read a view."""
+    values = dict(row._mapping)  # noqa: SLF001 - the documented way to a row's names
+    return View(**values | {"listing_cause": to_cause(values["listing_cause"])})
+
+
+def from_observation(seen: Observation) -> Values:
+    """Make a row of an observation."""
+    row: Values = {"account": seen.account, "name": seen.name, "at": seen.at}
+    if isinstance(seen.sight, Unseen):
+        return row | {"status": None, "reason": None, "cause": from_cause(seen.sight.cause)}
+    return row | {"status": seen.sight.status, "reason": seen.sight.reason, "cause": None}
+
+
+def from_incident(incident: Incident) -> Values:
+    """Make a row of an incident."""
+    return asdict(incident) | {"key": incident.key}
+
+
+def to_incident(row: Row[Any]) -> Incident:
+    """Read an incident."""
+    return Incident(
+        kind=IncidentKind(row.kind),
+        account=row.account,
+        subject=row.subject,
+        number=row.number,
+        severity=Severity(row.severity),
+        opened_at=row.opened_at,
+        closed_at=row.closed_at,
+    )
+
+
+def from_notification(told: Notification) -> Values:
+    """Make a row of a notification; the words go into one JSON document."""
+    content = asdict(told) | {
+        "observed_at": told.observed_at.isoformat(),
+        "recorded_at": told.recorded_at.isoformat(),
+    }
+    return {
+        "kind": told.kind,
+        "account": told.account,
+        "subject": told.subject,
+        "incident_key": told.incident_key,
+        "content": content,
+        "recorded_at": told.recorded_at,
+    }
+
+
+def to_notification(content: Values) -> Notification:
+    """Read a notification."""
+    return Notification(
+        **content
+        | {
+            "kind": Kind(content["kind"]),
+            "severity": Severity(content["severity"]),
+            "facts": tuple((label, value) for label, value in content["facts"]),
+            "observed_at": datetime.fromisoformat(content["observed_at"]),
+            "recorded_at": datetime.fromisoformat(content["recorded_at"]),
+        }
+    )

@@ -1,0 +1,236 @@
+"""The tables, as the newest migration leaves them (a test compares the two)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment in UTC, on SQLite too, which keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive moment: it would be somebody's local time."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a naive datetime reached the database: {value!r}")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give it back aware."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only in a column that is INTEGER to the letter.
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", _Id, primary_key=True, autoincrement=True)
+
+
+def _text(name: str, **options: Any) -> Column[str]:
+    return Column(name, Text, nullable=options.pop("nullable", False), **options)
+
+
+def _at(name: str, *, nullable: bool = True) -> Column[datetime]:
+    return Column(name, UtcDateTime, nullable=nullable)
+
+
+# What can be seen of an account.
+views = Table(
+    "views",
+    metadata,
+    _text("account", primary_key=True),
+    Column("listing_failures", Integer, nullable=False),
+    Column("listing_cause", JSON(none_as_null=True)),
+    Column("incident", Integer),
+    Column("incidents", Integer, nullable=False),
+    _at("since"),
+    Column("version", Integer, nullable=False),
+)
+
+# What Cloudflare lists.
+interconnects = Table(
+    "interconnects",
+    metadata,
+    _text("account", primary_key=True),
+    _text("name", primary_key=True),
+    _text("site", nullable=True),
+    _text("facility", nullable=True),
+    _text("speed", nullable=True),
+    _text("type", nullable=True),
+    _text("reservation", nullable=True),
+    Column("watched", Boolean, nullable=False),
+    _at("listed_at", nullable=False),
+)
+
+# What is believed of each link; `version` is checked at every save.
+states = Table(
+    "states",
+    metadata,
+    _text("account", primary_key=True),
+    _text("name", primary_key=True),
+    _text("status", nullable=True),
+    _text("reason", nullable=True),
+    _at("since"),
+    Column("was_healthy", Boolean, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("incidents", Integer, nullable=False),
+    Column("incident", Integer),
+    _at("problem_since"),
+    _at("observed_at"),
+    _at("last_seen_at"),
+    Column("candidate", JSON(none_as_null=True)),
+    Column("failed_polls", Integer, nullable=False),
+    Column("blind", Boolean, nullable=False),
+    Column("cause", JSON(none_as_null=True)),
+    Column("version", Integer, nullable=False),
+)
+
+# Observations that differed from what was believed, or saw nothing: the evidence before a transition.
+observations = Table(
+    "observations",
+    metadata,
+    _id(),
+    _text("account"),
+    _text("name"),
+    _at("at", nullable=False),
+    _text("status", nullable=True),
+    _text("reason", nullable=True),
+    Column("cause", JSON(none_as_null=True)),
+    Index(None, "account", "name", "at"),
+    Index(None, "at"),
+)
+
+transitions = Table(
+    "transitions",
+    metadata,
+    _id(),
+    _text("account"),
+    _text("name"),
+    Column("number", Integer, nullable=False),
+    Column("change", String(20), nullable=False),
+    _text("before", nullable=True),
+    _text("after"),
+    _text("reason", nullable=True),
+    _at("last_seen_before"),
+    _at("first_seen_at", nullable=False),
+    _at("confirmed_at", nullable=False),
+    Column("sightings", Integer, nullable=False),
+    Column("unobserved", Boolean, nullable=False),
+    Column("incident", Integer),
+    _at("problem_since"),
+    UniqueConstraint("account", "name", "number"),
+    Index(None, "confirmed_at"),
+)
+
+# Intervals in which nothing was observed.
+gaps = Table(
+    "gaps",
+    metadata,
+    _id(),
+    _text("account"),
+    _text("name"),
+    _at("from_at", nullable=False),
+    _at("until_at", nullable=False),
+    Index(None, "account", "name", "from_at"),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    _id(),
+    Column("kind", String(20), nullable=False),
+    _text("account"),
+    _text("subject"),
+    Column("number", Integer, nullable=False),
+    _text("key", unique=True),
+    Column("severity", String(20), nullable=False),
+    _at("opened_at", nullable=False),
+    _at("closed_at"),
+    UniqueConstraint("kind", "account", "subject", "number"),
+    Index(None, "closed_at"),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    _id(),
+    Column("kind", String(20), nullable=False),
+    _text("account"),
+    _text("subject"),
+    _text("incident_key", nullable=True),
+    Column("content", JSON, nullable=False),
+    _at("recorded_at", nullable=False),
+    Index(None, "incident_key"),
+    Index(None, "recorded_at"),
+)
+
+# The outbox: one notification promised to one channel. `lane` keeps the order of what concerns one subject.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _id(),
+    Column("notification", _Id, ForeignKey("notifications.id", ondelete="CASCADE"), nullable=False),
+    _text("channel"),
+    _text("lane"),
+    Column("action", String(20), nullable=False),
+    Column("urgency", Integer, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    _at("due_at", nullable=False),
+    _at("give_up_at", nullable=False),
+    _at("leased_until"),
+    _text("leased_by", nullable=True),
+    _at("settled_at"),
+    _text("cause", nullable=True),
+    _text("receipt", nullable=True),
+    UniqueConstraint("notification", "channel"),
+    Index(None, "outcome", "channel", "due_at"),
+    Index(None, "channel", "lane", "outcome"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("delivery", _Id, ForeignKey("deliveries.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    _at("started_at", nullable=False),
+    _at("ended_at", nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("code", Integer),
+    _text("cause", nullable=True),
+)

@@ -1,0 +1,151 @@
+"""Queries on what is watched and what is believed of it."""
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ARRAY, Table, Text, bindparam, cast, func, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.adapters.database import rows
+from notifier.adapters.database.tables import UtcDateTime, interconnects, states, views
+from notifier.domain.blindness import Extent, View
+from notifier.domain.interconnect import Interconnect
+from notifier.domain.state import State
+from notifier.errors import ConflictError
+
+
+class SqlWatched:
+    """Keeps `ports.Watched` on either database."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+        self._postgresql = conn.dialect.name == "postgresql"
+
+    async def links(self, account: str) -> dict[str, Interconnect]:
+        """Return the watched interconnects by name."""
+        found = await self._conn.execute(
+            select(interconnects).where(interconnects.c.account == account, interconnects.c.watched)
+        )
+        return {row.name: rows.to_link(row) for row in found}
+
+    async def save_links(self, account: str, links: Collection[Interconnect], at: datetime) -> None:
+        """Write what a complete listing held."""
+        await self._conn.execute(
+            update(interconnects).where(interconnects.c.account == account).values(watched=False)
+        )
+        if links:
+            insert = self._insert(interconnects)
+            values = [rows.from_link(link) | {"watched": True, "listed_at": at} for link in links]
+            await self._conn.execute(
+                insert.on_conflict_do_update(**_replacing(insert, interconnects)), values
+            )
+
+    async def states(self, account: str, names: Collection[str]) -> dict[str, State]:
+        """Return the stored states by name."""
+        query = select(states).where(states.c.account == account, self._named(names))
+        # Always in the same order, so that two writers can't wait for each other.
+        found = await self._conn.execute(query.order_by(states.c.name).with_for_update())
+        return {row.name: rows.to_state(row) for row in found}
+
+    def _named(self, names: Collection[str]) -> Any:
+        """Match any number of names with one bound value."""
+        if self._postgresql:
+            return states.c.name == func.any(bindparam(None, list(names), type_=ARRAY(Text)))
+        listed = func.json_each(bindparam(None, json.dumps(list(names)), type_=Text)).table_valued("value")
+        return states.c.name.in_(select(listed.c.value))
+
+    async def save_states(self, changed: Collection[State]) -> None:
+        """Write states, each as version + 1; ConflictError if one was saved meanwhile."""
+        if changed:
+            await self._save(states, [rows.from_state(state) for state in changed])
+
+    async def mark_seen(self, account: str, seen: Mapping[str, datetime]) -> None:
+        """Move forward when each link was last seen, all in one statement."""
+        if not seen:
+            return
+        if self._postgresql:
+            marks = func.unnest(
+                bindparam(None, list(seen), type_=ARRAY(Text)),
+                bindparam(None, list(seen.values()), type_=ARRAY(UtcDateTime)),
+            ).table_valued("name", "at")
+            name, at = marks.c.name, marks.c.at
+        else:
+            # As SQLAlchemy writes moments on SQLite, so that they compare as text.
+            moments = {k: v.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") for k, v in seen.items()}
+            marks = func.json_each(bindparam(None, json.dumps(moments), type_=Text)).table_valued(
+                "key", "value"
+            )
+            name, at = marks.c.key, marks.c.value
+        await self._conn.execute(
+            update(states)
+            .where(states.c.account == account, states.c.name == name, states.c.last_seen_at < at)
+            .values(last_seen_at=at)
+        )
+
+    async def view(self, account: str) -> View:
+        """Return what can be seen of the account."""
+        query = select(views).where(views.c.account == account).with_for_update()
+        row = (await self._conn.execute(query)).one_or_none()
+        return View(account=account) if row is None else rows.to_view(row)
+
+    async def save_view(self, view: View) -> None:
+        """Write it as version + 1; ConflictError if it was saved meanwhile."""
+        await self._save(views, [rows.from_view(view)])
+
+    async def extent(self, account: str) -> Extent:
+        """Return how much of the account's watched links can't be seen."""
+        query = (
+            select(states.c.name, states.c.cause, states.c.blind, states.c.failed_polls)
+            .join_from(
+                interconnects,
+                states,
+                (states.c.account == interconnects.c.account) & (states.c.name == interconnects.c.name),
+                isouter=True,
+            )
+            .where(interconnects.c.account == account, interconnects.c.watched)
+            .order_by(interconnects.c.name)
+        )
+        found = (await self._conn.execute(query)).all()
+        causes = ((row.name, rows.to_cause(row.cause)) for row in found if row.blind)
+        return Extent(
+            blind=tuple((name, cause) for name, cause in causes if cause is not None),
+            failing=sum(1 for row in found if row.blind or row.failed_polls),
+            watched=len(found),
+        )
+
+    async def differing(self, account: str) -> list[tuple[str, str]]:
+        """Return the watched links with a candidate."""
+        query = (
+            select(states.c.name, states.c.candidate)
+            .join(
+                interconnects,
+                (states.c.account == interconnects.c.account) & (states.c.name == interconnects.c.name),
+            )
+            .where(states.c.account == account, interconnects.c.watched)
+            .where(cast(states.c.candidate, Text).is_not(None))
+            .order_by(states.c.name)
+        )
+        return [(row.name, row.candidate["status"]) for row in await self._conn.execute(query)]
+
+    def _insert(self, table: Table) -> Any:
+        return postgresql_insert(table) if self._postgresql else sqlite_insert(table)
+
+    async def _save(self, table: Table, values: list[rows.Values]) -> None:
+        """Insert or replace, but only what is exactly one version older; all rows in one statement."""
+        insert = self._insert(table)
+        saving = insert.on_conflict_do_update(
+            **_replacing(insert, table), where=table.c.version == insert.excluded.version - 1
+        ).returning(table.c.version)
+        saved = (await self._conn.execute(saving, values)).all()
+        if len(saved) != len(values):
+            raise ConflictError(f"{len(values) - len(saved)} of {len(values)} {table.name} changed meanwhile")
+
+
+def _replacing(insert: Any, table: Table) -> dict[str, Any]:
+    key = list(table.primary_key)
+    rest = {column.name: insert.excluded[column.name] for column in table.c if column not in key}
+    return {"index_elements": key, "set_": rest}

@@ -1,0 +1,89 @@
+"""The commands; thin. Results go to stdout, logs to stderr."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from notifier.cli.check import check
+from notifier.cli.config import config
+from notifier.cli.context import Context
+from notifier.cli.db import db
+from notifier.cli.demo import demo
+from notifier.cli.look import deliveries, history, incidents, status
+from notifier.cli.run import run
+from notifier.cli.simulate import simulate
+from notifier.cli.test import test
+from notifier.errors import (
+    ConfigurationError,
+    DatabaseError,
+    DatabaseHeldError,
+    NotifierError,
+)
+
+FAILED, WRONG, HELD, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="cni-notifier", message="%(version)s")
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Configuration file; else NOTIFIER_CONFIG, config/notifier.yaml, /etc/notifier/notifier.yaml.",
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="How log lines look.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="What is logged.")
+@click.pass_context
+def notifier(click_context: click.Context, path: Path | None, log_format: str | None, log_level: str | None) -> None:
+    """Tells, once and durably, that a Cloudflare Network Interconnect changed its state."""
+    click_context.obj = Context(path=path, log_format=log_format, log_level=log_level)
+
+
+for command in (run, check, test, status, history, incidents, deliveries, db, config, simulate, demo):
+    notifier.add_command(command)
+
+
+def main() -> None:
+    """Run a command; every mistake becomes a sentence on stderr and an exit code."""
+    try:
+        code = notifier.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(FAILED)
+    except NotifierError as error:
+        sys.exit(_complain(error))
+    except ExceptionGroup as group:
+        errors, others = group.split(NotifierError)
+        if others is not None or errors is None:
+            raise
+        sys.exit(max(_complain(error) for error in _leaves(errors)))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leaves(group: BaseExceptionGroup[NotifierError]) -> list[NotifierError]:
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]
+
+
+def _complain(error: NotifierError) -> int:
+    for line in str(error).splitlines():
+        click.echo(f"notifier: {line}", err=True)
+    match error:
+        case ConfigurationError():
+            return WRONG
+        case DatabaseHeldError():
+            return HELD
+        case DatabaseError():
+            return UNREACHABLE
+        case _:
+            return FAILED

@@ -1,0 +1,1 @@
+"""The steps in order of flow: discover, poll, record, deliver; and what time alone causes."""

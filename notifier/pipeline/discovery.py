@@ -1,0 +1,75 @@
+"""Step 1: which interconnects exist."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+
+from notifier.domain.interconnect import Interconnect
+from notifier.domain.observation import CauseKind, Unseen
+from notifier.errors import DatabaseError
+from notifier.pipeline.recording import Recorder
+from notifier.ports import Clock, Cloudflare
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which interconnects are watched, by shell patterns on their names."""
+
+    include: Sequence[str] = ("*",)
+    exclude: Sequence[str] = ()
+
+    def takes(self, name: str) -> bool:
+        """Whether an interconnect is watched."""
+        return any(fnmatchcase(name, p) for p in self.include) and not any(fnmatchcase(name, p) for p in self.exclude)
+
+
+class Discovery:
+    """Lists one account now and then; after a failure already at the next poll interval."""
+
+    def __init__(
+        self,
+        *,
+        cloudflare: Cloudflare,
+        recorder: Recorder,
+        clock: Clock,
+        selection: Selection,
+        every: timedelta,
+        after_failure: timedelta,
+        found: Callable[[Sequence[Interconnect]], None],
+    ) -> None:
+        """`found` is given each complete listing, after it was recorded."""
+        self._cloudflare = cloudflare
+        self._recorder = recorder
+        self._clock = clock
+        self._selection = selection
+        self._every = every
+        self._after_failure = min(every, after_failure)
+        self._found = found
+        self._due_at: datetime | None = None
+
+    async def tick(self) -> None:
+        """List the account if it is time to."""
+        now = self._clock.now()
+        if self._due_at is not None and now < self._due_at:
+            return
+        try:
+            worked = await self._discover()
+        except DatabaseError as error:
+            _log.error("listing not recorded", extra={"fields": {"cause": str(error)}})  # noqa: TRY400 - no traceback
+            worked = False
+        self._due_at = now + (self._every if worked else self._after_failure)
+
+    async def _discover(self) -> bool:
+        listing = await self._cloudflare.listing()
+        if isinstance(listing, Unseen):
+            if listing.cause.kind is not CauseKind.OVER_BUDGET:
+                await self._recorder.listing_failed(listing.cause)
+            return False
+        links = [link for link in listing.interconnects if self._selection.takes(link.name)]
+        await self._recorder.listed(links)
+        self._found(links)
+        return True

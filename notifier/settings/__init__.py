@@ -1,0 +1,29 @@
+"""The configuration: a file and the environment, read once into one frozen `Settings`."""
+
+from notifier.settings.loading import load
+from notifier.settings.model import (
+    AccountSettings,
+    ChannelSettings,
+    CloudflareSettings,
+    DetectionSettings,
+    LogSettings,
+    PollSettings,
+    RateLimitSettings,
+    RetentionSettings,
+    Settings,
+    schema,
+)
+
+__all__ = [
+    "AccountSettings",
+    "ChannelSettings",
+    "CloudflareSettings",
+    "DetectionSettings",
+    "LogSettings",
+    "PollSettings",
+    "RateLimitSettings",
+    "RetentionSettings",
+    "Settings",
+    "load",
+    "schema",
+]

@@ -1,0 +1,214 @@
+"""The settings of this release, with their defaults: one frozen tree. Pydantic stops here."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from notifier.settings.kinds import (
+    Address,
+    ApiUrl,
+    ChannelName,
+    ChannelUrl,
+    Count,
+    Credential,
+    DatabaseUrl,
+    Duration,
+    FilePath,
+    Identifier,
+    Name,
+    Share,
+    Zone,
+    between,
+    expecting,
+)
+from notifier.settings.secret_parts import channel_secrets, database_secrets
+
+_SQLITE = "sqlite:///notifier.db"
+
+
+class Section(BaseModel):
+    """A map of settings; one with nothing in it is all defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class AccountSettings(Section):
+    """A Cloudflare account whose interconnects are watched, with a token, or with an e-mail address and key."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": names}
+                for names in (["token"], ["token_file"], ["email", "key"], ["email", "key_file"])
+            ]
+        }
+    )
+
+    id: Identifier
+    """The account id."""
+    name: Name = Field(default_factory=lambda account: account.get("id", ""))
+    """What messages call the account; default: the id."""
+    token: Credential | None = None
+    """An API token with the permission to read interconnects."""
+    token_file: FilePath | None = None
+    """A file that holds the token."""
+    email: Address | None = None
+    """With `key`: the user's e-mail address, the older way to authenticate."""
+    key: Credential | None = None
+    """With `email`: the user's global API key."""
+    key_file: FilePath | None = None
+    """A file that holds the key."""
+    include: tuple[Name, ...] = ("*",)
+    """Names of the interconnects to watch: shell patterns."""
+    exclude: tuple[Name, ...] = ()
+    """Names of the interconnects not to watch: shell patterns; stronger than `include`."""
+
+
+class RateLimitSettings(Section):
+    """How much Cloudflare lets one user ask, and how much of it is ours."""
+
+    requests: Count = 1200
+    """Requests that Cloudflare allows in any `per`."""
+    per: Annotated[Duration, between("1s", "1d")] = timedelta(minutes=5)
+    """The time in which Cloudflare counts requests."""
+    share: Share = 0.5
+    """The part of the limit that the notifier uses at most; the rest is left to the dashboard and other tools."""
+
+
+class CloudflareSettings(Section):
+    """How Cloudflare's API is reached."""
+
+    url: ApiUrl = "https://api.cloudflare.com/client/v4"
+    """Where the API is."""
+    timeout: Annotated[Duration, between("200ms", "5m")] = timedelta(seconds=10)
+    """How long one request may take, whole."""
+    rate_limit: RateLimitSettings = RateLimitSettings()
+    """The request limit."""
+
+
+class PollSettings(Section):
+    """How often Cloudflare is asked."""
+
+    interval: Annotated[Duration, between("200ms", "1d")] = timedelta(seconds=60)
+    """Between two polls of an interconnect."""
+    recheck: Annotated[Duration, between("200ms", "1d")] = timedelta(seconds=15)
+    """Until an interconnect that seems to have changed is asked again."""
+    discovery: Annotated[Duration, between("200ms", "7d")] = timedelta(minutes=10)
+    """Between two listings of an account's interconnects."""
+
+
+class DetectionSettings(Section):
+    """When a change is believed."""
+
+    confirm: Count = 2
+    """Agreeing observations that confirm a problem."""
+    recover: Count = 2
+    """Good observations that confirm a recovery."""
+    recover_for: Annotated[Duration, between("0s", "1d")] = timedelta(seconds=30)
+    """The time those good observations span at least."""
+    blind_after: Count = 3
+    """Failed polls in a row after which an interconnect counts as not seen."""
+
+
+class ChannelSettings(Section):
+    """Where messages go."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["url"]}, {"required": ["url_file"]}]})
+
+    url: ChannelUrl = Field(default_factory=lambda: SecretStr(""))
+    """The channel's Apprise URL: slack://…, mailtos://…, pagerduty://… and many more."""
+    url_file: FilePath | None = None
+    """A file that holds the URL."""
+
+
+class RetentionSettings(Section):
+    """How long the past is kept; transitions and incidents stay."""
+
+    deliveries: Annotated[Duration, between("1h", "3650d")] = timedelta(days=90)
+    """Settled deliveries."""
+    observations: Annotated[Duration, between("1h", "3650d")] = timedelta(days=30)
+    """Observations that differed from what was believed, or saw nothing."""
+
+
+class LogSettings(Section):
+    """What is logged, to stderr."""
+
+    format: Annotated[Literal["text", "json"], expecting("text or json")] = "text"
+    """Lines for people, or one JSON object a line."""
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], expecting("debug, info, warning or error")
+    ] = "info"
+    """The least severe that is logged; `debug` shows tracebacks."""
+
+
+class Settings(Section):
+    """The configuration of the notifier."""
+
+    database: DatabaseUrl = Field(
+        default_factory=lambda: SecretStr(_SQLITE), json_schema_extra={"default": _SQLITE}
+    )
+    """Where everything is kept: sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME."""
+    database_file: FilePath | None = None
+    """A file that holds the database's URL."""
+    accounts: tuple[AccountSettings, ...] = Field(min_length=1)
+    """The accounts to watch."""
+    cloudflare: CloudflareSettings = CloudflareSettings()
+    """How Cloudflare's API is reached."""
+    poll: PollSettings = PollSettings()
+    """How often Cloudflare is asked."""
+    detection: DetectionSettings = DetectionSettings()
+    """When a change is believed."""
+    channels: Mapping[ChannelName, ChannelSettings] = Field(min_length=1)
+    """Where messages go, by name; every message goes to every channel."""
+    timezone: Zone = "UTC"
+    """Messages give moments in UTC and in this zone."""
+    retention: RetentionSettings = RetentionSettings()
+    """How long the past is kept."""
+    log: LogSettings = LogSettings()
+    """What is logged."""
+
+    def secrets(self) -> frozenset[str]:
+        """Return every text that must never be seen: tokens, keys, passwords, and the channels' URLs and parts (R33)."""
+        found = database_secrets(self.database.get_secret_value())
+        for account in self.accounts:
+            found |= {secret.get_secret_value() for secret in (account.token, account.key) if secret is not None}
+        for channel in self.channels.values():
+            found |= channel_secrets(channel.url.get_secret_value())
+        return frozenset(found)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the configuration file."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
+
+
+def step(kind: Any, name: str | int) -> Any:
+    """Return the kind of the setting `name` inside a kind of setting; None if there is no such."""
+    match _plain(kind):
+        case type() as section if issubclass(section, Section):
+            field = section.model_fields.get(str(name))
+            return None if field is None else _plain(field.annotation)
+        case many if get_origin(many) in (tuple, Mapping):
+            return _plain(get_args(many)[-1 if get_origin(many) is Mapping else 0])
+        case _:
+            return None
+
+
+def at(path: tuple[str | int, ...]) -> Any:
+    kind: Any = Settings
+    for name in path:
+        kind = step(kind, name)
+    return kind
+
+
+def _plain(kind: Any) -> Any:
+    """Take off annotations and `| None`."""
+    ...

@@ -1,0 +1,68 @@
+"""The migrations lead to the tables that the code works with, and one step back works."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+
+from notifier.adapters.database import schema
+from notifier.adapters.database.database import SqlDatabase
+from notifier.adapters.database.engine import connection
+from notifier.adapters.database.tables import metadata
+from notifier.errors import DatabaseHeldError, DatabaseUnreachableError, SchemaError
+
+
+def differences(sync: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), metadata))
+
+
+async def test_an_upgrade_from_empty_equals_the_tables(sql_database: SqlDatabase) -> None:
+    async with connection(sql_database.engine) as conn:
+        assert await conn.run_sync(differences) == []
+
+
+async def test_an_upgrade_can_be_repeated(sql_database: SqlDatabase) -> None:
+    await schema.upgrade(sql_database.engine)
+    assert await schema.current(sql_database.engine) == schema.head()
+
+
+async def test_one_step_down_and_up_again_works(sql_database: SqlDatabase) -> None:
+    await schema.downgrade(sql_database.engine)
+    with pytest.raises(SchemaError, match="run: notifier db upgrade"):
+        await schema.require(sql_database.engine)
+    await schema.upgrade(sql_database.engine)
+    await schema.require(sql_database.engine)
+
+
+async def test_a_server_database_is_not_migrated_unasked(postgres_url: str) -> None:
+    database = SqlDatabase(postgres_url)
+    with pytest.raises(SchemaError, match="is empty"):
+        await database.prepare(migrate=False)
+    await database.close()
+
+
+async def test_a_schema_from_the_future_is_refused(sql_database: SqlDatabase) -> None:
+    async with connection(sql_database.engine) as conn:
+        await conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaError, match="newer than this release"):
+        await schema.require(sql_database.engine)
+
+
+async def test_an_unreachable_server_is_said_without_its_password() -> None:
+    database = SqlDatabase("postgresql://notifier:hunter2@127.0.0.1:1/notifier")
+    with pytest.raises(DatabaseUnreachableError) as caught:
+        await schema.current(database.engine)
+    assert "hunter2" not in str(caught.value)
+    assert "127.0.0.1:1" in str(caught.value)
+
+
+async def test_a_file_is_held_by_one_until_it_lets_go(tmp_path: Path) -> None:
+    first, second = (SqlDatabase(f"sqlite:///{tmp_path}/notifier.db") for _ in range(2))
+    first.hold()
+    with pytest.raises(DatabaseHeldError, match="another notifier"):
+        second.hold()
+    await first.close()
+    second.hold()
+    await second.close()
