@@ -159,7 +159,7 @@ class Poller:
             self._states[name] = decision.state
             if isinstance(sight, Seen):
                 self._unwritten[name] = now
-            self._again(name, self._routine_turn(name, now), urgent=False)
+            self._rescheduled(name, now)
             return
         # The look before this one is evidence too, if it isn't written yet (R11).
         if (before := self._unwritten.pop(name, None)) is not None and state.status is not None:
@@ -167,13 +167,17 @@ class Poller:
             self._observed.append(Observation(account=self._account, name=name, at=before, sight=same))
         self._observed.append(seen)
 
+    def _rescheduled(self, name: str, now: datetime) -> None:
+        """What awaits confirmation is asked again soon, everything else in its turn."""
+        if self._states[name].candidate is not None:
+            self._again(name, now + self._pace.recheck, urgent=True)
+        else:
+            self._again(name, next_due(now, self._pace.interval, self._phases[name]), urgent=False)
+
     def _again(self, name: str, at: datetime, *, urgent: bool) -> None:
         self._busy.discard(name)
         if name in self._links:
             self._put(name, at, urgent=urgent)
-
-    def _routine_turn(self, name: str, now: datetime) -> datetime:
-        return next_due(now, self._pace.interval, self._phases[name])
 
     async def _record(self) -> None:
         """Write what was observed; one batch at a time."""
@@ -203,10 +207,7 @@ class Poller:
                 self._again(name, now + self._pace.recheck, urgent=True)
                 continue
             self._states[name] = states[name]
-            if states[name].candidate is None:
-                self._again(name, self._routine_turn(name, now), urgent=False)
-                continue
-            self._again(name, now + self._pace.recheck, urgent=True)
+            self._rescheduled(name, now)
             self._ask_neighbours(name, now)
         self.tick()
 
@@ -236,8 +237,12 @@ class Poller:
         if not self._in_flight and not self._recording and not self._observed:
             self._idle.set()
 
+    async def idle(self) -> None:
+        """Wait until no poll is in flight and everything observed is written."""
+        await self._idle.wait()
+
     async def stop(self) -> None:
         """Start no more polls, wait for those in flight, and write what they saw."""
         self._stopping = True
-        await self._idle.wait()
+        await self.idle()
         await self.flush()

@@ -1,9 +1,8 @@
 """The settings of this release, with their defaults: one frozen tree. Pydantic stops here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -188,27 +187,3 @@ class Settings(Section):
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the configuration file."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
-
-
-def step(kind: Any, name: str | int) -> Any:
-    """Return the kind of the setting `name` inside a kind of setting; None if there is no such."""
-    match _plain(kind):
-        case type() as section if issubclass(section, Section):
-            field = section.model_fields.get(str(name))
-            return None if field is None else _plain(field.annotation)
-        case many if get_origin(many) in (tuple, Mapping):
-            return _plain(get_args(many)[-1 if get_origin(many) is Mapping else 0])
-        case _:
-            return None
-
-
-def at(path: tuple[str | int, ...]) -> Any:
-    kind: Any = Settings
-    for name in path:
-        kind = step(kind, name)
-    return kind
-
-
-def _plain(kind: Any) -> Any:
-    """Take off annotations and `| None`."""
-    ...

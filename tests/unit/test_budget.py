@@ -1,0 +1,110 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.domain.budget import RequestBudget
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+def test_it_gives_no_more_than_it_has() -> None:
+    budget = RequestBudget(2, MINUTE)
+    assert [budget.take(NOON) for _ in range(3)] == [True, True, False]
+
+
+def test_a_permit_comes_back_when_it_leaves_the_window() -> None:
+    budget = RequestBudget(2, MINUTE)
+    budget.take(NOON)
+    budget.take(NOON + seconds(20))
+    assert budget.free_at(NOON + seconds(30)) == NOON + MINUTE
+    assert not budget.take(NOON + seconds(59.999))
+    assert budget.take(NOON + MINUTE)
+    assert not budget.take(NOON + MINUTE)
+
+
+def test_it_says_at_once_while_there_is_a_permit() -> None:
+    assert RequestBudget(1, MINUTE).free_at(NOON) == NOON
+
+
+def test_a_refused_permit_costs_nothing() -> None:
+    budget = RequestBudget(1, MINUTE)
+    for second in range(60):
+        budget.take(NOON + seconds(second))
+    assert budget.take(NOON + MINUTE)
+
+
+def test_it_says_how_much_is_used() -> None:
+    budget = RequestBudget(4, MINUTE)
+    assert budget.used(NOON) == 0
+    budget.take(NOON)
+    assert budget.used(NOON) == 0.25
+    assert budget.used(NOON + MINUTE) == 0
+
+
+def test_a_block_stops_everything_until_its_end() -> None:
+    budget = RequestBudget(10, MINUTE)
+    budget.block(NOON + seconds(120))
+    assert not budget.take(NOON + seconds(119))
+    assert budget.blocked_until(NOON) == budget.free_at(NOON) == NOON + seconds(120)
+    assert budget.take(NOON + seconds(120))
+    assert budget.blocked_until(NOON + seconds(120)) is None
+
+
+def test_a_shorter_block_does_not_end_a_longer_one() -> None:
+    budget = RequestBudget(10, MINUTE)
+    budget.block(NOON + seconds(120))
+    budget.block(NOON + seconds(10))
+    assert budget.blocked_until(NOON) == NOON + seconds(120)
+
+
+def test_a_clock_set_back_keeps_nothing_for_longer_than_a_window() -> None:
+    budget = RequestBudget(1, MINUTE)
+    budget.take(NOON)
+    hour_back = NOON - timedelta(hours=1)
+    assert budget.free_at(hour_back) == hour_back + MINUTE
+
+
+def test_a_budget_of_nothing_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        RequestBudget(0, MINUTE)
+
+
+@given(
+    requests=st.integers(1, 8),
+    steps=st.lists(st.floats(0, 40), max_size=200),
+    blocks=st.dictionaries(st.integers(0, 199), st.floats(0, 120), max_size=5),
+)
+def test_no_window_ever_holds_more_than_the_budget(requests: int, steps: list[float], blocks: dict[int, float]) -> None:
+    budget = RequestBudget(requests, MINUTE)
+    now, taken = NOON, []
+    for i, step in enumerate(steps):
+        now += seconds(step)
+        if i in blocks:
+            budget.block(now + seconds(blocks[i]))
+        promised = budget.free_at(now)
+        got = budget.take(now)
+        assert got == (promised == now)
+        if got:
+            taken.append(now)
+    for start in taken:
+        assert sum(start <= at < start + MINUTE for at in taken) <= requests
+
+
+@given(steps=st.lists(st.floats(0, 40), max_size=60))
+def test_the_promised_moment_is_kept_and_is_the_first(steps: list[float]) -> None:
+    budget = RequestBudget(3, MINUTE)
+    now = NOON
+    for step in steps:
+        now += seconds(step)
+        free = budget.free_at(now)
+        if free > now:
+            assert not budget.take(free - timedelta(microseconds=1))
+            now = free
+        assert budget.take(now)
