@@ -134,18 +134,19 @@ class Deliverer:
 
     def _settlement(self, claimed: Claimed, started_at: datetime, answer: Answer) -> Settlement:
         now = self._clock.now()
-        outcome, cause, due_at = Outcome.ABANDONED, None, None
+        cause: str | None = None
+        due_at: datetime | None = None
         match answer:
             case Accepted():
                 outcome = Outcome.SENT
-            case Refused(cause=cause):
-                pass
-            case TryAgain(cause=cause, retry_after=retry_after):
-                due_at = next_attempt(claimed.attempt, now, retry_after=retry_after, chance=self._chance())
-                if due_at < claimed.promise.give_up_at:
-                    outcome = Outcome.PENDING
-                else:
-                    cause, due_at = f"given up after {claimed.attempt} attempts: {cause}", None
+            case Refused():
+                outcome, cause = Outcome.ABANDONED, answer.cause
+            case TryAgain():
+                outcome, cause = Outcome.PENDING, answer.cause
+                due_at = next_attempt(claimed.attempt, now, retry_after=answer.retry_after, chance=self._chance())
+                if due_at >= claimed.promise.give_up_at:
+                    outcome, due_at = Outcome.ABANDONED, None
+                    cause = f"given up after {claimed.attempt} attempts: {cause}"
             case _:
                 assert_never(answer)
         return Settlement(

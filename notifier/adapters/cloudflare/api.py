@@ -1,8 +1,11 @@
 """The API of one account: what to ask, how long to wait, how often."""
 
 import asyncio
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -31,6 +34,7 @@ _PAGES = 100
 _AT_ONCE = 10  # requests in flight, and so connections
 _KEEP_ALIVE_S = 150  # outlives twice the usual interval between polls
 
+_Read = TypeVar("_Read")
 _kept: ContextVar[bool] = ContextVar("kept")  # whether this request went over a connection used before
 
 
@@ -66,7 +70,7 @@ class CloudflareApi:
         self._interconnects = f"{url.rstrip('/')}/accounts/{quote(account, safe='')}/cni/interconnects"
         self._host = urlsplit(url).hostname or url
         self._proxy = _proxy(url)
-        self._secret = credential.secret.encode()
+        self._credential = credential
         self._timeout = timeout
         self._budget = budget
         self._clock = clock
@@ -83,13 +87,7 @@ class CloudflareApi:
         """Ask for one interconnect's status."""
         if name in {".", ".."}:  # a path segment that every URL library resolves away, encoded or not
             return Unseen(malformed(f"it lists an interconnect named {name}, which no URL can name"))
-        body = await self._ask(f"{self._interconnects}/{quote(name, safe='')}/status", _STATUS_SIZE)
-        if isinstance(body, Unseen):
-            return body
-        try:
-            return read_status(body)
-        except MalformedError as error:
-            return Unseen(malformed(str(error)))
+        return await self._ask(f"{self._interconnects}/{quote(name, safe='')}/status", _STATUS_SIZE, read_status)
 
     async def listing(self) -> Listed | Unseen:
         """List every interconnect, all pages. A name seen twice (the list moved while read) counts once."""
@@ -120,16 +118,10 @@ class CloudflareApi:
         await self._client.aclose()
 
     async def _page(self, query: str) -> Page | Unseen:
-        body = await self._ask(self._interconnects + query, _PAGE_SIZE)
-        if isinstance(body, Unseen):
-            return body
-        try:
-            return read_page(body, self._account)
-        except MalformedError as error:
-            return Unseen(malformed(str(error)))
+        return await self._ask(self._interconnects + query, _PAGE_SIZE, partial(read_page, account=self._account))
 
-    async def _ask(self, url: str, size: int) -> bytes | Unseen:
-        """Return the body of a 2xx answer of at most `size` bytes."""
+    async def _ask(self, url: str, size: int, read: Callable[[bytes], _Read]) -> _Read | Unseen:
+        """Read the body of a 2xx answer of at most `size` bytes."""
         async with self._turns:  # waiting for one's turn is not Cloudflare's delay
             try:
                 async with asyncio.timeout(self._timeout.total_seconds()):
@@ -142,7 +134,12 @@ class CloudflareApi:
                 return Unseen(trouble(error, self._host))
         if not answer.is_success:
             return Unseen(self._refused(answer, body))
-        return body if len(body) <= size else Unseen(malformed(f"it is longer than {size // 1024} KiB"))
+        if len(body) > size:
+            return Unseen(malformed(f"it is longer than {size // 1024} KiB"))
+        try:
+            return read(body)
+        except MalformedError as error:
+            return Unseen(malformed(str(error)))
 
     async def _exchange(self, url: str, size: int) -> tuple[httpx.Response, bytes]:
         """Send and receive; reading stops at the first chunk beyond `size`."""
@@ -156,7 +153,8 @@ class CloudflareApi:
 
     def _refused(self, answer: httpx.Response, body: bytes) -> Cause:
         now = self._clock.now()
-        safe = body.replace(self._secret, b"***")  # should anything in between echo what it was sent
+        # Should anything in between echo what it was sent, it goes no further (R33).
+        safe = body.replace(self._credential.secret.encode(), b"***")
         cause = refusal(answer.status_code, answer.headers, safe, now)
         if cause.kind is CauseKind.RATE_LIMITED and cause.retry_after is not None:
             self._budget.block(now + cause.retry_after)

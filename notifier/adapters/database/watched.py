@@ -71,7 +71,7 @@ class SqlWatched:
             marks = func.unnest(
                 bindparam(None, list(seen), type_=ARRAY(Text)),
                 bindparam(None, list(seen.values()), type_=ARRAY(UtcDateTime)),
-            ).table_valued("name", "at")
+            ).table_valued("name", "at").render_derived()
             name, at = marks.c.name, marks.c.at
         else:
             # As SQLAlchemy writes moments on SQLite, so that they compare as text.

@@ -1,0 +1,76 @@
+"""From files and the environment to `Settings`, or to a list of everything that is wrong."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from notifier.errors import ConfigurationError
+from notifier.settings.checks import check_accounts, check_channels, take_secret_files
+from notifier.settings.document import Reader
+from notifier.settings.draft import Draft, Place
+from notifier.settings.environment import lacking, take_account, take_overrides
+from notifier.settings.model import Settings
+from notifier.settings.wording import path_of, sentence
+
+_USUAL = (Path("config/notifier.yaml"), Path("/etc/notifier/notifier.yaml"))
+
+
+def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
+    """Read the settings.
+
+    The file is `path`, else what NOTIFIER_CONFIG names, else config/notifier.yaml in `cwd`, else
+    /etc/notifier/notifier.yaml. With none of them, CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID and
+    NOTIFIER_CHANNELS suffice. Variables such as NOTIFIER_POLL__INTERVAL overrule the file.
+
+    Raises:
+        ConfigurationError: One line for each mistake, all of them at once; never with a secret (R33).
+    """
+    named = path or (Path(environ["NOTIFIER_CONFIG"]) if environ.get("NOTIFIER_CONFIG") else None)
+    file = named or next((usual for usual in _USUAL if (cwd / usual).is_file()), None)
+    draft = _from_file(file, environ, cwd) if file else Draft("environment")
+    if file is None:
+        take_account(draft, environ)
+    take_overrides(draft, environ)
+    if file is None:
+        _require_account_and_channel(draft, environ)
+    take_secret_files(draft, (cwd / file).parent if file else cwd)
+    return _settings(draft)
+
+
+def _from_file(file: Path, environ: Mapping[str, str], cwd: Path) -> Draft:
+    draft = Draft(str(file))
+    try:
+        text = (cwd / file).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError([f"{file}: cannot read it: {error.strerror}"]) from None
+    except ValueError:
+        raise ConfigurationError([f"{file}: cannot read it: it is not UTF-8 text"]) from None
+    values = Reader(draft, lambda line: Place(str(file), line), environ).read(text)
+    if not isinstance(values, dict | None):
+        raise ConfigurationError([f"{file}: found no settings; expected a map such as 'timezone: UTC'"])
+    draft.values = values or {}
+    return draft
+
+
+def _require_account_and_channel(draft: Draft, environ: Mapping[str, str]) -> None:
+    if names := lacking(draft, environ):
+        places = " or ".join(map(str, _USUAL))
+        draft.problems.append(...)
+        raise ConfigurationError(
+            [f"no configuration: there is no {places}; write one, or set {', '.join(names)} in the environment"]
+        )
+
+
+def _settings(draft: Draft) -> Settings:
+    check_accounts(draft)
+    check_channels(draft)
+    try:
+        settings = Settings.model_validate(draft.values)
+    except ValidationError as invalid:
+        for error in invalid.errors(include_url=False):
+            path = path_of(error)
+            if not draft.is_wrong(path):
+                draft.wrong(path, sentence(error, draft.templates.get(path)))
+    draft.require_right()
+    return settings
