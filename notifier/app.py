@@ -35,7 +35,8 @@ _FLUSH_EVERY = timedelta(seconds=10)
 _DELIVER_EVERY = timedelta(seconds=2)  # retries fall due by time alone
 _PRUNE_EVERY = timedelta(hours=1)
 _TICK_AT_MOST, _TICK_AT_LEAST = timedelta(seconds=1), timedelta(milliseconds=20)
-_RESERVE = 0.05  # of the request budget: for listings and re-checks
+_RESERVE = 0.05  # of the request budget: for listings, re-checks, and
+_RESERVE_AT_LEAST = 8  # the unevenness of an even spread
 _PATIENCE = timedelta(seconds=4)  # of each part of a stop; all of it stays below 10 s
 
 
@@ -224,7 +225,7 @@ def kept_interval(settings: Settings, links: int) -> timedelta:
         links=links,
         budget_requests=budget.requests,
         per=budget.per,
-        reserve=max(1, round(budget.requests * _RESERVE)),
+        reserve=max(_RESERVE_AT_LEAST, round(budget.requests * _RESERVE)),
     )
 
 

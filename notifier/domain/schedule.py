@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_GOLDEN = 0.5 / 2
+_GOLDEN = (5**0.5 - 1) / 2
 
 
 def phase(index: int) -> float:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zlib import crc32
 
 from notifier.domain.decision import Policy, decide
 from notifier.domain.interconnect import Interconnect
@@ -58,6 +59,7 @@ class Poller:
         self._links: dict[str, Interconnect] = {}
         self._states: dict[str, State] = {}
         self._phases: dict[str, float] = {}
+        self._offset = crc32(account.encode()) % 1000  # or all accounts' first links would be due together
         self._due: dict[str, datetime] = {}
         self._urgent: list[tuple[datetime, str]] = []
         self._routine: list[tuple[datetime, str]] = []
@@ -92,7 +94,7 @@ class Poller:
         now = self._clock.now()
         for name in sorted(self._links):
             if name not in self._phases:
-                self._phases[name] = phase(len(self._phases))
+                self._phases[name] = phase(self._offset + len(self._phases))
             if name not in self._states:
                 self._states[name] = states.get(name) or State(account=self._account, name=name)
             if name not in self._due and name not in self._busy:

@@ -1,14 +1,23 @@
-"""A real server on loopback that answers as a test tells it to, and remembers what it was asked."""
+"""A real server on loopback that answers as a test tells it to, and the client that asks it."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
+
+from notifier.adapters.cloudflare import CloudflareApi, Credential, Token
+from notifier.domain.budget import RequestBudget
+
+ACCOUNT = "023e105f4ecef8ad9ca31a8372d0c353"
+SECRET = "cfat_0123456789abcdefghijklmnopqrstuvwxyzABCD"
+TOKEN = Token(SECRET)
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "cloudflare"
 MANIFEST: dict[str, dict[str, Any]] = {
@@ -67,9 +76,45 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(*answers: Answer) -> AsyncIterator[Server]:
+async def serving(*answers: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """Run a server on a free port of loopback."""
     server = Server(list(answers))
-    async with RawTestServer(server.handle, host="127.0.0.1") as running:
+    running = RawTestServer(server.handle, host="127.0.0.1")
+    await running.start_server(ssl=tls)
+    async with running:
         server.url = str(running.make_url("/client/v4"))
         yield server
+
+
+@dataclass
+class SetClock:
+    """A clock that stands until it is moved."""
+
+    at: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@asynccontextmanager
+async def asking(
+    url: str,
+    *,
+    credential: Credential = TOKEN,
+    timeout: timedelta = timedelta(seconds=5),  # noqa: ASYNC109 -- a setting of the client, not of this call
+    budget: RequestBudget | None = None,
+    clock: SetClock | None = None,
+) -> AsyncIterator[CloudflareApi]:
+    """Make the client of one account and let go of it."""
+    api = CloudflareApi(
+        account=ACCOUNT,
+        url=url,
+        credential=credential,
+        timeout=timeout,
+        budget=budget or RequestBudget(1000, timedelta(minutes=5)),
+        clock=clock or SetClock(),
+    )
+    try:
+        yield api
+    finally:
+        await api.close()

@@ -122,29 +122,31 @@ class CloudflareApi:
 
     async def _ask(self, url: str, size: int, read: Callable[[bytes], _Read]) -> _Read | Unseen:
         """Read the body of a 2xx answer of at most `size` bytes."""
-        async with self._turns:  # waiting for one's turn is not Cloudflare's delay
-            try:
-                async with asyncio.timeout(self._timeout.total_seconds()):
-                    answer, body = await self._exchange(url, size)
-            except _NoPermitError as error:
-                return Unseen(error.cause)
-            except TimeoutError:
-                return Unseen(timed_out(self._timeout))
-            except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-                return Unseen(trouble(error, self._host))
-        if not answer.is_success:
-            return Unseen(self._refused(answer, body))
-        if len(body) > size:
-            return Unseen(malformed(f"it is longer than {size // 1024} KiB"))
         try:
+            answer, body = await self._exchange(url, size)
+            if not answer.is_success:
+                return Unseen(self._refused(answer, body))
+            if len(body) > size:
+                return Unseen(malformed(f"it is longer than {size // 1024} KiB"))
             return read(body)
         except MalformedError as error:
-            return Unseen(malformed(str(error)))
+            cause = malformed(str(error))
+        except _NoPermitError as error:
+            cause = error.cause
+        except TimeoutError:
+            cause = timed_out(self._timeout)
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            cause = trouble(error, self._host)
+        return Unseen(cause)
 
     async def _exchange(self, url: str, size: int) -> tuple[httpx.Response, bytes]:
         """Send and receive; reading stops at the first chunk beyond `size`."""
         body = bytearray()
-        async with self._client.stream("GET", url) as answer:
+        async with (
+            self._turns,  # waiting for one's turn is not Cloudflare's delay
+            asyncio.timeout(self._timeout.total_seconds()),
+            self._client.stream("GET", url) as answer,
+        ):
             async for chunk in answer.aiter_bytes():
                 body += chunk
                 if len(body) > size:
