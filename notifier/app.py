@@ -20,12 +20,12 @@ from notifier.domain.decision import Policy
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.schedule import stretched
 from notifier.domain.words import Voice
+from notifier.errors import ConfigurationError
 from notifier.pipeline.delivery import Deliverer
 from notifier.pipeline.discovery import Discovery, Selection
 from notifier.pipeline.polling import Pace, Poller
 from notifier.pipeline.recording import Recipients, Recorder
 from notifier.pipeline.upkeep import Retention, Upkeep
-from notifier.errors import ConfigurationError
 from notifier.ports import Clock, Cloudflare
 from notifier.settings import AccountSettings, Settings
 
@@ -249,7 +249,7 @@ class Service:
         self._settings = settings
         self._migrate = migrate
         self._clock = clock or SystemClock()
-        self._owner = f"{socket.gethostname()}-{os.getpid()}-{random.getrandbits(32):08x}"  # noqa: S311 - a name
+        self._owner = f"{socket.gethostname()}-{os.getpid()}-{random.getrandbits(32):08x}"
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -272,9 +272,7 @@ class Service:
             await database.close()
 
     async def _work(self, database: SqlDatabase, tasks: asyncio.TaskGroup) -> None:
-        pipeline = assemble(
-            self._settings, database=database, clock=self._clock, tasks=tasks, owner=self._owner
-        )
+        pipeline = assemble(self._settings, database=database, clock=self._clock, tasks=tasks, owner=self._owner)
         if database.embedded:
             async with database.begin() as work:
                 await work.outbox.release()  # nobody else can be sending

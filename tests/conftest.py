@@ -1,5 +1,11 @@
-"""What every test can ask for, and nothing of the machine's that could change what it sees."""
+"""What every test can ask for; and nothing in the user's environment changes what a test sees."""
 
 import os
 
-pytest_plugins = ["tests.support.postgres", "tests.support.databases"]
+pytest_plugins = ["tests.support.databases", "tests.support.postgres", "tests.support.ran_on"]
+
+_MEDDLING = ("CLOUDFLARE_", "NOTIFIER_", "PG", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "PIP_PREFIX", "PIP_TARGET")
+
+for name in list(os.environ):
+    if name.upper().startswith(_MEDDLING) and name != "NOTIFIER_TEST_POSTGRES_URL":
+        del os.environ[name]

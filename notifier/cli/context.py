@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from notifier import logs
 from notifier.adapters.database.database import SqlDatabase
+from notifier.logs import configure
 from notifier.settings import Settings, load
 
 
@@ -24,7 +24,7 @@ class Context:
             ConfigurationError: It can't be used.
         """
         settings = load(self.path, os.environ, Path.cwd())
-        logs.configure(
+        configure(
             format=self.log_format or settings.log.format,
             level=self.log_level or settings.log.level,
             secrets=settings.secrets(),

@@ -50,30 +50,32 @@ def _since(_context: click.Context, _option: click.Parameter, value: str | None)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that all of these share, as one `wanted`."""
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that all of these share, and a desk made of them."""
 
-    @click.option("--json", "as_json", is_flag=True, help="One JSON document: a list of objects.")
-    @click.option("--since", callback=_since, help="Only from then on: a span back (4h, 7d) or a time.")
-    @click.option("--account", help="Only of this account, by its id or name.")
-    @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many rows.")
-    @click.pass_obj
-    @functools.wraps(command)
-    def wrapped(
-        context: Context, *, since: datetime | None, account: str | None, limit: int, as_json: bool, **rest: Any
-    ) -> Any:
+    def at_desk(
+        context: Context, /, *, since: datetime | None, account: str | None, limit: int, as_json: bool, **rest: Any
+    ) -> None:
         settings = context.settings()
         ids = {known.name: known.id for known in settings.accounts}
         wanted = Wanted(account=ids.get(account, account) if account else None, since=since, limit=limit)
-        return command(_Desk(settings, wanted, as_json), **rest)
+        command(_Desk(settings, wanted, as_json=as_json), **rest)
 
-    return wrapped
+    found = functools.update_wrapper(click.pass_obj(at_desk), command)
+    for option in (
+        click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many rows."),
+        click.option("--account", help="Only of this account, by its id or name."),
+        click.option("--since", callback=_since, help="Only from then on: a span back (4h, 7d) or a time."),
+        click.option("--json", "as_json", is_flag=True, help="One JSON document: a list of objects."),
+    ):
+        found = option(found)
+    return found
 
 
 class _Desk:
     """Fetches what is wanted and lays it out."""
 
-    def __init__(self, settings: Settings, wanted: Wanted, as_json: bool) -> None:  # noqa: FBT001 - from one place
+    def __init__(self, settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
         self.settings = settings
         self.wanted = wanted
         self.as_json = as_json

@@ -10,7 +10,7 @@ _UNITS = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
 }
-_FORM = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
+_FORM = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 
 
 def parse_duration(text: str) -> timedelta:
@@ -25,7 +25,7 @@ def format_duration(span: timedelta) -> str:
     """Write a span with its two largest units: `7m 12s`, `2d 4h`, `45s`; below a second `0.4s`."""
     seconds = span.total_seconds()
     if 0 < seconds < 1:
-        return f"{seconds:.1f}s"
+        return f"{min(max(seconds, 0.1), 0.9):.1f}s"
     days, rest = divmod(int(seconds), 86_400)
     hours, rest = divmod(rest, 3_600)
     minutes, rest = divmod(rest, 60)

@@ -116,7 +116,7 @@ class Deliverer:
         )
         try:
             answer = await self._channel.send(message)
-        except Exception as error:  # a fault of ours in one message must not stop all others (R7, R26)
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one message must not stop all others (R7, R26)
             _log.exception("sending failed by a fault of ours")
             answer = TryAgain(cause=f"a fault in the notifier: {type(error).__name__}")
         settlement = self._settlement(claimed, started_at, answer)

@@ -59,7 +59,7 @@ class Discovery:
         try:
             worked = await self._discover()
         except DatabaseError as error:
-            _log.error("listing not recorded", extra={"fields": {"cause": str(error)}})  # noqa: TRY400 - no traceback
+            _log.error("listing not recorded", extra={"fields": {"cause": str(error)}})
             worked = False
         self._due_at = now + (self._every if worked else self._after_failure)
 

@@ -139,7 +139,7 @@ class Poller:
     async def _poll(self, name: str) -> None:
         try:
             self._saw(name, await self._cloudflare.status(name))
-        except Exception:  # a fault of ours at one link must not blind all others (R7)
+        except Exception:  # noqa: BLE001 - a fault of ours at one link must not blind all others (R7)
             _log.exception("poll failed by a fault of ours")
             self._again(name, self._clock.now() + self._pace.recheck, urgent=False)
         finally:
@@ -199,7 +199,7 @@ class Poller:
         except NotifierError as error:
             # Our own fault is not the link's: nothing is believed, and it is looked at again soon (R7).
             fields = {"account": self._account, "links": len(batch), "cause": str(error)}
-            _log.error("observations not recorded", extra={"fields": fields})  # noqa: TRY400 - no traceback
+            _log.error("observations not recorded", extra={"fields": fields})
             return None
 
     def _recorded(self, batch: Sequence[Observation], states: Mapping[str, State] | None) -> None:
@@ -233,7 +233,7 @@ class Poller:
         except DatabaseError as error:
             self._unwritten = seen | self._unwritten
             fields = {"account": self._account, "cause": str(error)}
-            _log.error("last seen not recorded", extra={"fields": fields})  # noqa: TRY400 - no traceback
+            _log.error("last seen not recorded", extra={"fields": fields})
 
     def _rest(self) -> None:
         if not self._in_flight and not self._recording and not self._observed:

@@ -48,7 +48,7 @@ class Upkeep:
                     observations_before=now - self._retention.observations,
                 )
         except DatabaseError as error:
-            _log.error("old records not forgotten", extra={"fields": {"cause": str(error)}})  # noqa: TRY400
+            _log.error("old records not forgotten", extra={"fields": {"cause": str(error)}})
 
     async def drop_channels(self, configured: Collection[str]) -> None:
         """Settle what was promised to channels that are no longer configured, and end their incidents."""

@@ -1,5 +1,6 @@
 """The configuration: a file and the environment, read once into one frozen `Settings`."""
 
+from notifier.settings.json_schema import schema
 from notifier.settings.loading import load
 from notifier.settings.model import (
     AccountSettings,
@@ -11,7 +12,6 @@ from notifier.settings.model import (
     RateLimitSettings,
     RetentionSettings,
     Settings,
-    schema,
 )
 
 __all__ = [

@@ -6,7 +6,7 @@ from typing import Any
 
 from notifier.settings.draft import Draft
 from notifier.settings.outline import Path, dotted, find
-from notifier.settings.wording import found
+from notifier.settings.wording import found, missing
 
 _FILE = "_file"
 _CREDENTIALS = "add token (or token_file), or email and key (or key_file)"
@@ -25,7 +25,8 @@ def _take(draft: Draft, path: Path, file: str, folder: FilePath) -> None:
     if draft.given(secret):
         draft.wrong(path, f"found {secret[-1]} beside it; give one of them")
         return
-    shown = file if "/" in file and "://" not in file else found(file, shown=True)
+    url = "://" in file
+    shown = file if "/" in file and not url else found(file, shown=not url)
     try:
         text = (folder / file).read_text(encoding="utf-8").strip()
     except OSError as error:
@@ -39,20 +40,31 @@ def _take(draft: Draft, path: Path, file: str, folder: FilePath) -> None:
             draft.wrong(path, f"cannot read {shown}: it is empty")
 
 
-def check_accounts(draft: Draft) -> None:
-    """Note accounts given twice, or without the means to ask Cloudflare."""
+def check(draft: Draft) -> None:
+    """Note accounts given twice, accounts and channels without what they need, and that there are none."""
+    for name in ("accounts", "channels"):
+        if draft.values.get(name) in ([], {}):
+            draft.wrong((name,), missing((name,)))
+    for path, _ in _holders(draft.values):
+        match path:
+            case ("accounts", _):
+                _check_credentials(draft, path)
+            case ("channels", _) if not (draft.given((*path, "url")) or draft.given((*path, "url_file"))):
+                draft.wrong(path, "found no URL; add url (or url_file)")
+    _check_twins(draft)
+
+
+def _check_twins(draft: Draft) -> None:
     seen: dict[tuple[str, str], Path] = {}
     for path, account in _holders(draft.values):
-        if path[:1] != ("accounts",):
-            continue
-        _check_credentials(draft, path, account)
-        for name, value in (("id", account.get("id")), ("name", account.get("name") or account.get("id"))):
+        for name in ("id", "name"):
+            value = account.get(name)
             first = seen.setdefault((name, value), path) if isinstance(value, str) else path
             if first != path:
-                draft.wrong((*path, name), f"found the {name} of {dotted(first)} again; each account once")
+                draft.wrong((*path, name), f"found the {name} of {dotted(first)} again; each account needs its own")
 
 
-def _check_credentials(draft: Draft, path: Path, account: dict[str, Any]) -> None:
+def _check_credentials(draft: Draft, path: Path) -> None:
     token, email, key = (
         any(draft.given((*path, form)) for form in (name, name + _FILE)) for name in ("token", "email", "key")
     )
@@ -64,18 +76,13 @@ def _check_credentials(draft: Draft, path: Path, account: dict[str, Any]) -> Non
         draft.wrong(path, "found one of email and key; they go together")
 
 
-def check_channels(draft: Draft) -> None:
-    """Note channels without a URL."""
-    for path, channel in _holders(draft.values):
-        if path[:1] == ("channels",) and channel.get("url") is None and channel.get("url_file") is None:
-            draft.wrong(path, "found no URL; add url (or url_file)")
-
-
 def _holders(values: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the maps that secrets stand in."""
     yield (), values
     accounts, channels = values.get("accounts"), values.get("channels")
-    inside = [*enumerate(accounts)] if isinstance(accounts, list) else []
-    yield from ((("accounts", i), entry) for i, entry in inside if isinstance(entry, dict))
-    named = channels.items() if isinstance(channels, dict) else ()
-    yield from ((("channels", name), entry) for name, entry in named if isinstance(entry, dict))
+    entries: list[tuple[Path, Any]] = []
+    if isinstance(accounts, list):
+        entries += [(("accounts", index), entry) for index, entry in enumerate(accounts)]
+    if isinstance(channels, dict):
+        entries += [(("channels", name), entry) for name, entry in channels.items()]
+    yield from ((path, entry or {}) for path, entry in entries if isinstance(entry, dict | None))

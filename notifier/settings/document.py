@@ -21,7 +21,7 @@ _WORDS = {
     "expected <block end>": "this doesn't line up with what stands above; mind the indentation",
     "expected ','": "a list in [ ] or a map in { } lacks a comma or its end",
     "found unexpected end of stream": "a quote is opened and never closed",
-    "expected a single document": "a second document begins; only one is read",
+    "found another document": "a second document begins; only one is read",
     "cannot start any token": "tabs can't indent, and a value that begins with @, ` or % needs quotes",
 }
 
@@ -30,7 +30,7 @@ class _Loader(yaml.BaseLoader):
     """Takes no aliases: a few lines of them can stand for gigabytes."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs know no events
         if getattr(event, "anchor", None) is not None:
             raise yaml.MarkedYAMLError(problem="no alias", problem_mark=event.start_mark)
         return super().compose_node(parent, index)
@@ -67,7 +67,8 @@ class Reader:
             raise ConfigurationError([f"{source}: lists and maps are nested too deeply"]) from None
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
-        self.draft.places.setdefault(path, self._place(node))
+        if path:
+            self.draft.places.setdefault(path, self._place(node))
         if node.tag not in _PLAIN_TAGS:
             self.draft.wrong(path, "found a tag, expected a plain value; put a value that begins with ! in quotes")
         match node:
@@ -75,8 +76,10 @@ class Reader:
                 return [self._value(entry, (*path, index)) for index, entry in enumerate(node.value)]
             case yaml.MappingNode():
                 return self._map(node, path)
-            case _:
+            case yaml.ScalarNode():
                 return self._text(node, path)
+            case _:
+                raise TypeError(node)  # YAML has no other
 
     def _map(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -92,13 +95,13 @@ class Reader:
                 values[key.value] = self._value(value, here)
         return values
 
-    def _text(self, node: yaml.Node, path: Path) -> str | None:
+    def _text(self, node: yaml.ScalarNode, path: Path) -> str | None:
         if node.style is None and node.value in _NULLS:
             return None
         if self.environ is None or "${" not in node.value:
             return str(node.value)
         self.draft.templates[path] = node.value
-        text, mistakes = fill(node.value, self.environ)
+        text, mistakes = _fill(node.value, self.environ)
         for mistake in mistakes:
             self.draft.wrong(path, mistake)
         return text
@@ -107,7 +110,7 @@ class Reader:
         return self.place(node.start_mark.line + 1)
 
 
-def fill(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
+def _fill(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
     """Put variables in the place of `${NAME}` and `${NAME:-default}`; `$${` stands for `${`.
 
     A variable that is empty counts as not set. Returns what is wrong beside the text.
@@ -119,7 +122,7 @@ def fill(text: str, environ: Mapping[str, str]) -> tuple[str, list[str]]:
             return "${"
         name, default = found["name"], found["default"]
         if name is None:
-            mistakes.append("found ${ without a variable's name and }; write $${ for the characters themselves")
+            mistakes.append("found ${ without a variable's name and }; write $${ for a plain ${")
             return ""
         if not environ.get(name) and default is None:
             mistakes.append(f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}")

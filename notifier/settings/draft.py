@@ -45,6 +45,16 @@ class Draft:
         """Return where a setting, or the nearest that holds it, was written."""
         return self.places.get(path) or (self.place(path[:-1]) if path else Place(self.source))
 
+    def given(self, path: Path) -> bool:
+        """Whether something is written at a path."""
+        value: Any = self.values
+        for name in path:
+            try:
+                value = value[name]
+            except (LookupError, TypeError):
+                return False
+        return value is not None
+
     def put(self, path: Path, value: Any, place: Place) -> None:
         """Put a value in the place of what a setting held, and forget whatever is known of that."""
         for table in (self.places, self.templates):
@@ -62,11 +72,10 @@ class Draft:
         """Whether a mistake of this setting is noted already."""
         return any(problem.path == path for problem in self.problems)
 
-    def require_right(self) -> None:
-        """Raise ConfigurationError with everything that is wrong, if anything is."""
-        if self.problems:
-            problems = sorted(self.problems, key=lambda p: (p.place.line == 0, p.place))
-            raise ConfigurationError([str(problem) for problem in problems])
+    def error(self) -> ConfigurationError:
+        """Return everything that is wrong, in the order of the file, then of the environment."""
+        problems = sorted(self.problems, key=lambda problem: (problem.place.line == 0, problem.place))
+        return ConfigurationError([str(problem) for problem in problems])
 
 
 def _with(holder: Any, path: Path, value: Any) -> Any:

@@ -10,12 +10,15 @@ from notifier.errors import ConfigurationError
 from notifier.settings.document import Reader
 from notifier.settings.draft import Draft, Place
 from notifier.settings.outline import ENTRIES, Path, find
+from notifier.settings.wording import unknown
 
 _PREFIX = "NOTIFIER_"
 _NO_SETTINGS = ("NOTIFIER_CONFIG", "NOTIFIER_TEST_")
 _ID, _TOKEN, _CHANNELS = "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN", "NOTIFIER_CHANNELS"
 _SINGLE = {
-    "_".join(map(str, path)): _PREFIX + "__".join(map(str, path)).upper() for path in ENTRIES if "*" not in path
+    "_".join(map(str, path)): _PREFIX + "__".join(map(str, path)).upper()
+    for path in ENTRIES
+    if path and "*" not in path
 }
 
 
@@ -63,9 +66,12 @@ def _override(draft: Draft, variable: str, text: str) -> None:
         draft.wrong((), str(error), place)
         return
     entry = find(path)
-    if len(path) == 1 and entry is None:
+    if entry is None and len(path) == 1:
         _suspect(draft, names[0], place)
-    elif entry is not None and entry.inside is not None:
+    elif entry is None:
+        wrong = next(path[:end] for end in range(1, len(path) + 1) if find(path[:end]) is None)
+        draft.wrong(wrong, unknown(wrong), place)
+    elif entry.inside is not None:
         _put_yaml(draft, path, text, place)
     else:
         draft.put(path, text, place)

@@ -8,20 +8,20 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    BeforeValidator,
     Field,
-    PlainSerializer,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     SecretStr,
     ValidationError,
     ValidatorFunctionWrapHandler,
-    WithJsonSchema,
     WrapValidator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from notifier.domain.duration import parse_duration
 
-MOST = 1_000_000
+_MOST = 1_000_000
 _UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
 
@@ -39,18 +39,39 @@ def expecting(what: str, *, fits: Callable[[Any], bool] = lambda _: True, shown:
         else:
             if fits(result):
                 return result
-        raise PydanticCustomError("expected", "{what}", {"what": what, "shown": shown})
+        raise mistaken(what, shown=shown)
 
     return WrapValidator(check)
 
 
-def between(least: str, most: str) -> WrapValidator:
-    """Hold a duration within bounds, both included."""
-    low, high = parse_duration(least), parse_duration(most)
-    return expecting(
-        f"a duration from {least} to {most}, written like 200ms, 15s, 5m, 4h or 7d",
-        fits=lambda span: low <= span <= high,
-    )
+def mistaken(what: str, *, shown: bool = True) -> PydanticCustomError:
+    """Make the error that says what is expected."""
+    return PydanticCustomError("expected", "{what}", {"what": what, "shown": shown})
+
+
+class Span:
+    """A duration from `least` to `most`, both included, written as `15s`."""
+
+    def __init__(self, least: str, most: str) -> None:
+        self._least, self._most = parse_duration(least), parse_duration(most)
+        self._what = f"a duration from {least} to {most}, written like 200ms, 15s, 5m, 4h or 7d"
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._read, serialization=core_schema.plain_serializer_function_ser_schema(written)
+        )
+
+    def __get_pydantic_json_schema__(self, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "pattern": "^[0-9]{1,9}(ms|s|m|h|d)$"}
+
+    def _read(self, value: Any) -> timedelta:
+        try:
+            span = parse_duration(value)
+        except (TypeError, ValueError, AttributeError):
+            raise mistaken(self._what) from None
+        if not self._least <= span <= self._most:
+            raise mistaken(self._what)
+        return span
 
 
 def written(span: timedelta) -> str:
@@ -58,14 +79,6 @@ def written(span: timedelta) -> str:
     milliseconds = span // timedelta(milliseconds=1)
     unit = next(unit for unit, size in _UNITS.items() if milliseconds % size == 0)
     return f"{milliseconds // _UNITS[unit]}{unit}" if milliseconds else "0s"
-
-
-def _duration(value: Any) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("not text")  # noqa: TRY004 - pydantic takes a ValueError for a mistake
-    return parse_duration(value)
 
 
 def _is_zone(name: str) -> bool:
@@ -77,27 +90,24 @@ def _is_zone(name: str) -> bool:
 
 
 def _is_database(url: SecretStr) -> bool:
+    text = url.get_secret_value()
     try:
-        parts = urlsplit(url.get_secret_value())
-        return bool(parts.port or True) and re.match(r"sqlite:///.|postgresql://.", parts.geturl()) is not None
-    except ValueError:  # the port is no number, or a bracket is open
+        port = urlsplit(text).port
+    except ValueError:  # a special character in the password ends the host's name early
         return False
+    return port != 0 and re.fullmatch(r"(sqlite:///|postgresql://)\S.*", text) is not None
 
 
 def _matching(pattern: str) -> Callable[[SecretStr], bool]:
     return lambda secret: re.fullmatch(pattern, secret.get_secret_value()) is not None
 
 
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_duration),
-    PlainSerializer(written),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(ms|s|m|h|d)$"}),
-]
-Count = Annotated[int, Field(ge=1, le=MOST), expecting(f"a whole number of at least 1, and at most {MOST}")]
+Count = Annotated[int, Field(ge=1, le=_MOST), expecting(f"a whole number of at least 1, and at most {_MOST}")]
 Share = Annotated[float, Field(gt=0, le=1), expecting("a number above 0, and at most 1")]
 Name = Annotated[
-    str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$"), expecting("text of at most 100 characters, on one line")
+    str,
+    Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$"),
+    expecting("text of at most 100 characters, on one line"),
 ]
 Identifier = Annotated[
     str,
@@ -107,7 +117,9 @@ Identifier = Annotated[
 ChannelName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,29}$"),
-    expecting("a channel name of at most 30 letters, digits, '_', '.' and '-', beginning with a letter or digit"),
+    expecting(
+        "a channel name of at most 30 letters, digits, '_', '.' and '-', beginning with a letter or digit", shown=False
+    ),
 ]
 Address = Annotated[str, Field(pattern=r"^[^\s@]+@[^\s@]+$"), expecting("an e-mail address", shown=False)]
 FilePath = Annotated[str, Field(min_length=1), expecting("the path of a file")]

@@ -6,13 +6,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from notifier.errors import ConfigurationError
-from notifier.settings.checks import check_accounts, check_channels, take_secret_files
+from notifier.settings.checks import check, take_secret_files
 from notifier.settings.document import Reader
 from notifier.settings.draft import Draft, Place
 from notifier.settings.environment import lacking, take_account, take_overrides
 from notifier.settings.model import Settings
 from notifier.settings.wording import path_of, sentence
 
+_CONSEQUENCE = "default_factory_not_called"  # the name's default is the id, which is wrong already
 _USUAL = (Path("config/notifier.yaml"), Path("/etc/notifier/notifier.yaml"))
 
 
@@ -27,15 +28,25 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
         ConfigurationError: One line for each mistake, all of them at once; never with a secret (R33).
     """
     named = path or (Path(environ["NOTIFIER_CONFIG"]) if environ.get("NOTIFIER_CONFIG") else None)
-    file = named or next((usual for usual in _USUAL if (cwd / usual).is_file()), None)
+    file = named or next((usual for usual in _USUAL if _is_there(cwd / usual)), None)
     draft = _from_file(file, environ, cwd) if file else Draft("environment")
     if file is None:
         take_account(draft, environ)
     take_overrides(draft, environ)
     if file is None:
-        _require_account_and_channel(draft, environ)
+        _require_enough(draft, environ)
     take_secret_files(draft, (cwd / file).parent if file else cwd)
     return _settings(draft)
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # reading it will say what is wrong with it
+    return True
 
 
 def _from_file(file: Path, environ: Mapping[str, str], cwd: Path) -> Draft:
@@ -53,24 +64,23 @@ def _from_file(file: Path, environ: Mapping[str, str], cwd: Path) -> Draft:
     return draft
 
 
-def _require_account_and_channel(draft: Draft, environ: Mapping[str, str]) -> None:
+def _require_enough(draft: Draft, environ: Mapping[str, str]) -> None:
     if names := lacking(draft, environ):
-        places = " or ".join(map(str, _USUAL))
-        draft.problems.append(...)
-        raise ConfigurationError(
-            [f"no configuration: there is no {places}; write one, or set {', '.join(names)} in the environment"]
-        )
+        files, variables = " or ".join(map(str, _USUAL)), ", ".join(names)
+        nothing = f"no configuration: there is no {files}; write one, or set {variables} in the environment"
+        raise ConfigurationError([nothing, *draft.error().problems])
 
 
 def _settings(draft: Draft) -> Settings:
-    check_accounts(draft)
-    check_channels(draft)
+    check(draft)
+    settings = None
     try:
         settings = Settings.model_validate(draft.values)
     except ValidationError as invalid:
-        for error in invalid.errors(include_url=False):
-            path = path_of(error)
-            if not draft.is_wrong(path):
-                draft.wrong(path, sentence(error, draft.templates.get(path)))
-    draft.require_right()
+        for mistake in invalid.errors(include_url=False):
+            path = path_of(mistake)
+            if mistake["type"] != _CONSEQUENCE and not draft.is_wrong(path):
+                draft.wrong(path, sentence(mistake, draft.templates.get(path)))
+    if settings is None or draft.problems:
+        raise draft.error()
     return settings

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
 
 from notifier.settings.kinds import (
     Address,
@@ -14,18 +14,21 @@ from notifier.settings.kinds import (
     Count,
     Credential,
     DatabaseUrl,
-    Duration,
     FilePath,
     Identifier,
     Name,
     Share,
+    Span,
     Zone,
-    between,
     expecting,
 )
 from notifier.settings.secret_parts import channel_secrets, database_secrets
 
 _SQLITE = "sqlite:///notifier.db"
+
+
+def _one_of(*together: list[JsonValue]) -> dict[str, JsonValue]:
+    return {"oneOf": [{"required": names} for names in together]}
 
 
 class Section(BaseModel):
@@ -43,12 +46,7 @@ class AccountSettings(Section):
     """A Cloudflare account whose interconnects are watched, with a token, or with an e-mail address and key."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": names}
-                for names in (["token"], ["token_file"], ["email", "key"], ["email", "key_file"])
-            ]
-        }
+        json_schema_extra=_one_of(["token"], ["token_file"], ["email", "key"], ["email", "key_file"])
     )
 
     id: Identifier
@@ -76,7 +74,7 @@ class RateLimitSettings(Section):
 
     requests: Count = 1200
     """Requests that Cloudflare allows in any `per`."""
-    per: Annotated[Duration, between("1s", "1d")] = timedelta(minutes=5)
+    per: Annotated[timedelta, Span("1s", "1d")] = timedelta(minutes=5)
     """The time in which Cloudflare counts requests."""
     share: Share = 0.5
     """The part of the limit that the notifier uses at most; the rest is left to the dashboard and other tools."""
@@ -87,7 +85,7 @@ class CloudflareSettings(Section):
 
     url: ApiUrl = "https://api.cloudflare.com/client/v4"
     """Where the API is."""
-    timeout: Annotated[Duration, between("200ms", "5m")] = timedelta(seconds=10)
+    timeout: Annotated[timedelta, Span("200ms", "5m")] = timedelta(seconds=10)
     """How long one request may take, whole."""
     rate_limit: RateLimitSettings = RateLimitSettings()
     """The request limit."""
@@ -96,11 +94,11 @@ class CloudflareSettings(Section):
 class PollSettings(Section):
     """How often Cloudflare is asked."""
 
-    interval: Annotated[Duration, between("200ms", "1d")] = timedelta(seconds=60)
+    interval: Annotated[timedelta, Span("200ms", "1d")] = timedelta(seconds=60)
     """Between two polls of an interconnect."""
-    recheck: Annotated[Duration, between("200ms", "1d")] = timedelta(seconds=15)
+    recheck: Annotated[timedelta, Span("200ms", "1d")] = timedelta(seconds=15)
     """Until an interconnect that seems to have changed is asked again."""
-    discovery: Annotated[Duration, between("200ms", "7d")] = timedelta(minutes=10)
+    discovery: Annotated[timedelta, Span("200ms", "7d")] = timedelta(minutes=10)
     """Between two listings of an account's interconnects."""
 
 
@@ -111,7 +109,7 @@ class DetectionSettings(Section):
     """Agreeing observations that confirm a problem."""
     recover: Count = 2
     """Good observations that confirm a recovery."""
-    recover_for: Annotated[Duration, between("0s", "1d")] = timedelta(seconds=30)
+    recover_for: Annotated[timedelta, Span("0s", "1d")] = timedelta(seconds=30)
     """The time those good observations span at least."""
     blind_after: Count = 3
     """Failed polls in a row after which an interconnect counts as not seen."""
@@ -120,7 +118,7 @@ class DetectionSettings(Section):
 class ChannelSettings(Section):
     """Where messages go."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["url"]}, {"required": ["url_file"]}]})
+    model_config = ConfigDict(json_schema_extra=_one_of(["url"], ["url_file"]))
 
     url: ChannelUrl = Field(default_factory=lambda: SecretStr(""))
     """The channel's Apprise URL: slack://…, mailtos://…, pagerduty://… and many more."""
@@ -131,9 +129,9 @@ class ChannelSettings(Section):
 class RetentionSettings(Section):
     """How long the past is kept; transitions and incidents stay."""
 
-    deliveries: Annotated[Duration, between("1h", "3650d")] = timedelta(days=90)
+    deliveries: Annotated[timedelta, Span("1h", "3650d")] = timedelta(days=90)
     """Settled deliveries."""
-    observations: Annotated[Duration, between("1h", "3650d")] = timedelta(days=30)
+    observations: Annotated[timedelta, Span("1h", "3650d")] = timedelta(days=30)
     """Observations that differed from what was believed, or saw nothing."""
 
 
@@ -142,22 +140,18 @@ class LogSettings(Section):
 
     format: Annotated[Literal["text", "json"], expecting("text or json")] = "text"
     """Lines for people, or one JSON object a line."""
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"], expecting("debug, info, warning or error")
-    ] = "info"
+    level: Annotated[Literal["debug", "info", "warning", "error"], expecting("debug, info, warning or error")] = "info"
     """The least severe that is logged; `debug` shows tracebacks."""
 
 
 class Settings(Section):
     """The configuration of the notifier."""
 
-    database: DatabaseUrl = Field(
-        default_factory=lambda: SecretStr(_SQLITE), json_schema_extra={"default": _SQLITE}
-    )
+    database: DatabaseUrl = Field(default_factory=lambda: SecretStr(_SQLITE), json_schema_extra={"default": _SQLITE})
     """Where everything is kept: sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME."""
     database_file: FilePath | None = None
     """A file that holds the database's URL."""
-    accounts: tuple[AccountSettings, ...] = Field(min_length=1)
+    accounts: tuple[AccountSettings, ...] = Field(json_schema_extra={"minItems": 1})
     """The accounts to watch."""
     cloudflare: CloudflareSettings = CloudflareSettings()
     """How Cloudflare's API is reached."""
@@ -165,7 +159,9 @@ class Settings(Section):
     """How often Cloudflare is asked."""
     detection: DetectionSettings = DetectionSettings()
     """When a change is believed."""
-    channels: Mapping[ChannelName, ChannelSettings] = Field(min_length=1)
+    channels: Mapping[ChannelName, ChannelSettings] = Field(
+        json_schema_extra={"minProperties": 1, "additionalProperties": False}
+    )
     """Where messages go, by name; every message goes to every channel."""
     timezone: Zone = "UTC"
     """Messages give moments in UTC and in this zone."""
@@ -175,15 +171,10 @@ class Settings(Section):
     """What is logged."""
 
     def secrets(self) -> frozenset[str]:
-        """Return every text that must never be seen: tokens, keys, passwords, and the channels' URLs and parts (R33)."""
+        """Return every text that must never be seen: tokens, keys, passwords, channel URLs and their parts (R33)."""
         found = database_secrets(self.database.get_secret_value())
         for account in self.accounts:
             found |= {secret.get_secret_value() for secret in (account.token, account.key) if secret is not None}
         for channel in self.channels.values():
             found |= channel_secrets(channel.url.get_secret_value())
         return frozenset(found)
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of the configuration file."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}

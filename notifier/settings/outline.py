@@ -27,12 +27,15 @@ class Entry:
 
 
 def dotted(path: Path) -> str:
-    """Write a setting's name: `accounts[0].token`; `…` stands for what can't be a name, and so may be a secret."""
-    return "".join(f"[{name}]" if isinstance(name, int) else f".{_shown(name)}" for name in path).removeprefix(".")
+    """Write a setting's name: `accounts[0].token`; `…` stands for what looks like no name, and so may be a secret."""
+    return "".join(_part(path[:end], path[end]) for end in range(len(path))).removeprefix(".")
 
 
-def _shown(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_.-]{1,30}", name) else "…"
+def _part(holder: Path, name: str | int) -> str:
+    if isinstance(name, int):
+        return f"[{name}]"
+    harmless = "[A-Za-z0-9_.-]{1,30}" if find((*holder, name)) else "[A-Za-z_-]{1,30}"
+    return f".{name}" if re.fullmatch(harmless, name) else ".…"
 
 
 def find(path: Path) -> Entry | None:

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from notifier.settings.outline import Path, find
 
 _SHOWN = 30  # characters; what is longer may be a secret in the wrong place
-_MISSING = {
+_MISSING: dict[Path, str] = {
     ("accounts",): "add an account: its id and a token",
     ("channels",): 'add a channel by a name, such as noc: {url: "slack://…"}',
 }
@@ -36,15 +36,20 @@ def sentence(error: ErrorDetails, template: str | None) -> str:
         case "model_type" | "mapping_type" | "dict_type" if value is not None:
             return f"found {found(value, shown=False)}, expected a map of settings by name"
         case _:
-            return f"missing; {_MISSING.get(path, 'add it')}"
+            return missing(path)
+
+
+def missing(path: Path) -> str:
+    """Say that a setting must be given."""
+    return f"missing; {_MISSING.get(path, 'add it')}"
 
 
 def unknown(path: Path) -> str:
     """Say that there is no such setting, which there are instead, and which may have been meant."""
     entry = find(path[:-1])
     names = (entry and entry.inside) or ()
-    meant = get_close_matches(str(path[-1]), names, n=1)
-    return f"unknown setting; known here: {', '.join(names)}{f'; did you mean {meant[0]}?' if meant else ''}"
+    meant = get_close_matches(str(path[-1]), names, n=1, cutoff=0.7)
+    return f"unknown setting; known here: {', '.join(names) or 'none'}{f'; did you mean {meant[0]}?' if meant else ''}"
 
 
 def found(value: Any, *, shown: bool) -> str:
@@ -66,4 +71,4 @@ def found(value: Any, *, shown: bool) -> str:
 
 def _default(path: Path) -> str:
     entry = find(path)
-    return f"; leave it out for {entry.default}" if entry and entry.default else ""
+    return f"; leave it out for the default, {entry.default}" if entry and entry.default else ""

@@ -1,23 +1,21 @@
 """A real PostgreSQL for the tests: the one that is named, a local installation, or the one in a wheel.
 
 `NOTIFIER_TEST_POSTGRES_URL` names a server and a user that may create databases. If there is none, and none can be
-started, the tests that need one fail and say so. Each pytest process runs a server of its own, so that a test may
-stop it; `--all-databases` fails a run in which SQLite or PostgreSQL had no part.
+started, the tests that need one fail and say so. Each pytest process runs a server of its own: a test may stop it.
 """
 
 import asyncio
 import os
-import re
 import secrets
 import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,7 +34,7 @@ NO_POSTGRES = (
 _PORTS = range(15_000, 32_000)  # below those that the system hands out, so that a stopped server keeps its own
 _ATTEMPTS = 3
 _PATIENCE_S = 60
-_FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+_FAST = "fsync = off\nfull_page_writes = off\n"  # what is committed still survives the server, not the machine
 
 
 class PostgresServer:
@@ -45,7 +43,7 @@ class PostgresServer:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Such as `15.18`."""
         return str(self._ask("SHOW server_version")).split()[0]
@@ -80,9 +78,15 @@ class OwnServer(PostgresServer):
     """
 
     def __init__(self, *, durable: bool = False) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="notifier-postgres-"))
         self._identity = unprivileged()
-        self._binaries = find_binaries(self._folder)
+        # Root's own temporary folder may be closed to whom the server runs as.
+        place = "/tmp" if self._identity else None  # noqa: S108 - mkdtemp makes a folder there that is ours alone
+        self._folder = Path(tempfile.mkdtemp(prefix="notifier-postgres-", dir=place))
+        try:
+            self._binaries = find_binaries(self._folder)
+        except RuntimeError:
+            shutil.rmtree(self._folder)
+            raise
         self._guard = subprocess.Popen(
             [sys.executable, "-I", postgres_guard.__file__, self._folder, *self._control("stop", "-m", "immediate")],
             stdin=subprocess.PIPE,
@@ -96,13 +100,21 @@ class OwnServer(PostgresServer):
             raise
 
     @property
-    def running(self) -> bool:
-        """Whether it runs."""
-        return (self._data / "postmaster.pid").exists()
+    def data(self) -> Path:
+        """Its data folder."""
+        return self._folder / "data"
+
+    @property
+    def process(self) -> int | None:
+        """The id of its main process; None if it does not run."""
+        try:
+            return int((self.data / "postmaster.pid").read_text().split()[0])
+        except FileNotFoundError:
+            return None
 
     def start(self) -> None:
         """Start it, where it was before; harmless if it runs."""
-        if not self.running:
+        if self.process is None:
             self._run(*self._control("start", "-w", "-t", str(_PATIENCE_S), "-l", str(self._folder / "log")))
 
     def stop(self) -> None:
@@ -117,12 +129,8 @@ class OwnServer(PostgresServer):
         """Stop it for good and remove all of it."""
         self._guard.communicate(timeout=_PATIENCE_S)
 
-    @property
-    def _data(self) -> Path:
-        return self._folder / "data"
-
     def _control(self, *arguments: str) -> list[str]:
-        return [str(self._binaries / "pg_ctl"), "-D", str(self._data), *arguments]
+        return [str(self._binaries / "pg_ctl"), "-D", str(self.data), *arguments]
 
     def _initialise(self, *, durable: bool) -> None:
         self._password = secrets.token_hex(16)
@@ -132,18 +140,18 @@ class OwnServer(PostgresServer):
             for path in (self._folder, password_file):
                 os.chown(path, self._identity["user"], self._identity["group"])
         self._run(
-            *(str(self._binaries / "initdb"), "-D", str(self._data), "-U", "notifier"),
+            *(str(self._binaries / "initdb"), "-D", str(self.data), "-U", "notifier"),
             *("--auth=scram-sha-256", f"--pwfile={password_file}"),
             *("--encoding=UTF8", "--no-locale", "--no-sync"),
         )
-        with (self._data / "postgresql.conf").open("a") as settings:
+        with (self.data / "postgresql.conf").open("a") as settings:
             settings.write("listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\n")
             settings.write("" if durable else _FAST)
 
     def _start_somewhere(self) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
             port = _free_port()
-            with (self._data / "postgresql.conf").open("a") as settings:
+            with (self.data / "postgresql.conf").open("a") as settings:
                 settings.write(f"port = {port}\n")
             try:
                 self.start()
@@ -182,9 +190,7 @@ def find_binaries(spare: Path) -> Path:
 def _runs(folder: Path) -> bool:
     try:
         for program in ("initdb", "pg_ctl", "postgres"):
-            subprocess.run(
-                [folder / program, "--version"], cwd="/", capture_output=True, check=True, **unprivileged()
-            )
+            subprocess.run([folder / program, "--version"], cwd="/", capture_output=True, check=True, **unprivileged())
     except (OSError, subprocess.SubprocessError):
         return False
     return True
@@ -260,24 +266,3 @@ def postgres_url(request: pytest.FixtureRequest, postgres_server: PostgresServer
     url = postgres_server.create_database()
     yield url
     postgres_server.drop_database(url)
-
-
-# --- What ran -----------------------------------------------------------------------------------------------
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--all-databases", action="store_true", help="fail unless tests ran on SQLite and on PostgreSQL"
-    )
-
-
-def _used(session: pytest.Session) -> dict[str, int]:
-    """Count the passed tests by the database they ran on."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    used: dict[str, int] = {}
-    for report in reporter.stats.get("passed", ()) if reporter else ():
-        if re.search(r"\bsqlite\b", report.nodeid):
-            used[f"SQLite {sqlite3.sqlite_version}"] = used.get(f"SQLite {sqlite3.sqlite_version}", 0) + 1
-        for name, version in report.user_properties:
-            used[f"{name} {version}"] = used.get(f"{name} {version}", 0) + 1
-    return used

@@ -37,9 +37,7 @@ class SqlOutbox:
         if values:
             await self._conn.execute(insert(deliveries), values)
 
-    async def claim(
-        self, channel: str, *, now: datetime, until: datetime, owner: str, limit: int
-    ) -> list[Claimed]:
+    async def claim(self, channel: str, *, now: datetime, until: datetime, owner: str, limit: int) -> list[Claimed]:
         """Lease deliveries that are due, urgent first, and only the oldest unsettled one of each lane."""
         d, earlier = deliveries, deliveries.alias("earlier")
         blocked = exists().where(

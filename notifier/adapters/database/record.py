@@ -51,10 +51,9 @@ class SqlRecord:
         """End incidents, by key, each at its time."""
         if ends:
             i = tables.incidents
-            await self._conn.execute(
-                update(i).where(i.c.key == bindparam("ended"), i.c.closed_at.is_(None)).values(closed_at=bindparam("at")),
-                [{"ended": key, "at": at} for key, at in ends.items()],
-            )
+            closing = update(i).where(i.c.key == bindparam("ended"), i.c.closed_at.is_(None))
+            values = [{"ended": key, "at": at} for key, at in ends.items()]
+            await self._conn.execute(closing.values(closed_at=bindparam("at")), values)
 
     async def last_incident(self, kind: IncidentKind, account: str, subject: str) -> Incident | None:
         """Return the newest incident of a subject."""

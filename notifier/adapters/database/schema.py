@@ -21,9 +21,7 @@ def _config() -> Config:
     package = Path(__file__).resolve().parents[2]
     installed, checkout = package / "migrations", package.parent / "migrations"
     config = Config()
-    config.set_main_option(
-        "script_location", str(installed if installed.is_dir() else checkout).replace("%", "%%")
-    )
+    config.set_main_option("script_location", str(installed if installed.is_dir() else checkout).replace("%", "%%"))
     return config
 
 

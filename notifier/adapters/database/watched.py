@@ -34,15 +34,11 @@ class SqlWatched:
 
     async def save_links(self, account: str, links: Collection[Interconnect], at: datetime) -> None:
         """Write what a complete listing held."""
-        await self._conn.execute(
-            update(interconnects).where(interconnects.c.account == account).values(watched=False)
-        )
+        await self._conn.execute(update(interconnects).where(interconnects.c.account == account).values(watched=False))
         if links:
             insert = self._insert(interconnects)
             values = [rows.from_link(link) | {"watched": True, "listed_at": at} for link in links]
-            await self._conn.execute(
-                insert.on_conflict_do_update(**_replacing(insert, interconnects)), values
-            )
+            await self._conn.execute(insert.on_conflict_do_update(**_replacing(insert, interconnects)), values)
 
     async def states(self, account: str, names: Collection[str]) -> dict[str, State]:
         """Return the stored states by name."""
@@ -68,17 +64,19 @@ class SqlWatched:
         if not seen:
             return
         if self._postgresql:
-            marks = func.unnest(
-                bindparam(None, list(seen), type_=ARRAY(Text)),
-                bindparam(None, list(seen.values()), type_=ARRAY(UtcDateTime)),
-            ).table_valued("name", "at").render_derived()
+            marks = (
+                func.unnest(
+                    bindparam(None, list(seen), type_=ARRAY(Text)),
+                    bindparam(None, list(seen.values()), type_=ARRAY(UtcDateTime)),
+                )
+                .table_valued("name", "at")
+                .render_derived()
+            )
             name, at = marks.c.name, marks.c.at
         else:
             # As SQLAlchemy writes moments on SQLite, so that they compare as text.
             moments = {k: v.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") for k, v in seen.items()}
-            marks = func.json_each(bindparam(None, json.dumps(moments), type_=Text)).table_valued(
-                "key", "value"
-            )
+            marks = func.json_each(bindparam(None, json.dumps(moments), type_=Text)).table_valued("key", "value")
             name, at = marks.c.key, marks.c.value
         await self._conn.execute(
             update(states)

@@ -1,0 +1,40 @@
+# Each target sets up what it needs: git, make and Python >= 3.11 are enough. PYTHON=python3.12 chooses the Python.
+# From another folder: make -C FOLDER demo
+
+.PHONY: help demo run test check format lock schema clean .ready
+
+help:
+	@echo "make demo    watch the service at work against a simulated Cloudflare (STAY=1: until Ctrl-C)"
+	@echo "make run     run the service (CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID, NOTIFIER_CHANNELS)"
+	@echo "make test    every test, on SQLite and on PostgreSQL"
+	@echo "make check   format, lint, types, contracts, schema, quick tests"
+	@echo "make format | schema | lock | clean"
+
+demo: .ready
+	@.venv/bin/python -m notifier demo $(if $(STAY),--stay)
+
+run: .ready
+	@exec .venv/bin/python -m notifier run
+
+test: .ready
+	@scripts/test
+
+check: .ready
+	@scripts/check
+
+format: .ready
+	@.venv/bin/python -m ruff format .
+	@.venv/bin/python -m ruff check --fix .
+
+schema: .ready
+	@.venv/bin/python -m notifier config schema >.venv/schema && mv .venv/schema config/notifier.schema.json
+
+lock: .ready
+	@scripts/lock --upgrade
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+
+# Never a file: scripts/setup knows, at once, whether there is anything to do.
+.ready:
+	@scripts/setup

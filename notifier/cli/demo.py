@@ -1,0 +1,135 @@
+"""`notifier demo`: the whole service against a simulated Cloudflare, on a bad morning that lasts 45 s."""
+
+import asyncio
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from notifier.adapters.database.database import SqlDatabase
+from notifier.adapters.database.reading import Wanted
+from notifier.app import Service
+from notifier.logs import configure
+from notifier.settings import Settings, load
+from notifier.simulator import Account, Simulator, faults
+
+_CONFIGURATION = """\
+database: sqlite:///{folder}/demo.db
+accounts: [{{id: 023e105f4ecef8ad9ca31a8372d0c353, name: production, token: demo-token}}]
+cloudflare: {{url: "{url}", timeout: 2s}}
+poll: {{interval: 2s, recheck: 500ms, discovery: 5s}}
+detection: {{confirm: 2, recover: 2, recover_for: 1s, blind_after: 2}}
+channels: {{console: {{url: "console://"}}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What happens at a moment (seconds from the start), and the words that announce it."""
+
+    at: float
+    words: str
+    happens: Callable[[Account], None]
+
+
+def _set(state: str, reason: str | None, *names: str) -> Callable[[Account], None]:
+    def happens(account: Account) -> None:
+        for name in names:
+            account.links[name].set(state, reason)
+
+    return happens
+
+
+_MORNING = (
+    _Scene(
+        4,
+        "icon-lhr-01 flickers: one bad answer. Nobody is woken for that.",
+        lambda account: account.links["icon-lhr-01"].fault(faults.answering({"state": "Down"}), 1),
+    ),
+    _Scene(
+        9,
+        "a fibre is cut: icon-ams-01 goes Down",
+        _set("Down", "no light received (rx -40.0 dBm)", "icon-ams-01"),
+    ),
+    _Scene(16, "the fibre is spliced: icon-ams-01 is good again", _set("Healthy", None, "icon-ams-01")),
+    _Scene(
+        21,
+        "site fra-a loses both of its links",
+        _set("Unhealthy", "cannot negotiate Ethernet", "icon-fra-01", "icon-fra-02"),
+    ),
+    _Scene(28, "site fra-a is back", _set("Healthy", None, "icon-fra-01", "icon-fra-02")),
+    _Scene(
+        33,
+        "somebody takes the permission from our API token. Not seeing is not Down.",
+        lambda account: account.fault(faults.FORBIDDEN),
+    ),
+    _Scene(39, "the token has its permission again", lambda account: account.heal()),
+    _Scene(45, "the morning is over", lambda _account: None),
+)
+
+
+@click.command()
+@click.option("--stay", is_flag=True, help="Go on running after the morning, until interrupted.")
+def demo(*, stay: bool) -> int:
+    """Show the whole service at work: no token, no account, nothing to set up; under a minute."""
+    with tempfile.TemporaryDirectory(prefix="notifier-demo-") as folder:
+        return asyncio.run(_demonstrate(Path(folder), stay=stay))
+
+
+async def _demonstrate(folder: Path, *, stay: bool) -> int:
+    async with Simulator() as simulator:
+        account = simulator.account("023e105f4ecef8ad9ca31a8372d0c353", token="demo-token")  # noqa: S106 - no secret
+        for name in ("icon-ams-01", "icon-ams-02", "icon-fra-01", "icon-fra-02", "icon-lhr-01"):
+            account.link(name, site=f"{name[5:8]}-a", facility=f"Equinix {name[5:8].upper()}1")
+        settings = _settings(folder, simulator.url)
+        configure(format="text", level="error", secrets=settings.secrets())
+        click.echo(f"A simulated Cloudflare at {simulator.url} lists {len(account.links)} interconnects.")
+        click.echo("The service polls each every 2 s; a change is believed after a second look 0.5 s later.\n")
+        service = Service(settings)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(service.run())
+            await _morning(account, stay=stay)
+            service.stop()
+            await running
+        return await _summary(settings)
+
+
+def _settings(folder: Path, url: str) -> Settings:
+    path = folder / "notifier.yaml"
+    path.write_text(_CONFIGURATION.format(folder=folder, url=url), encoding="utf-8")
+    return load(path, {}, folder)
+
+
+async def _morning(account: Account, *, stay: bool) -> None:
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    for scene in _MORNING:
+        await asyncio.sleep(start + scene.at - loop.time())
+        click.secho(f"[{scene.at:4.0f} s] {scene.words}", bold=True)
+        scene.happens(account)
+    if stay:
+        click.echo("\nStill running; interrupt it (Ctrl-C) to end.")
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        await stop.wait()
+
+
+async def _summary(settings: Settings) -> int:
+    """Say what came of it; 0 if everything that was opened is closed and everything promised was sent."""
+    database = SqlDatabase(settings.database.get_secret_value())
+    try:
+        async with database.read() as reading:
+            incidents = await reading.incidents(Wanted(limit=1000))
+            deliveries = await reading.deliveries(Wanted(limit=1000), failed=False)
+    finally:
+        await database.close()
+    closed = sum(1 for incident in incidents if incident["closed_at"])
+    outcomes = Counter(delivery["outcome"] for delivery in deliveries)
+    click.secho(f"\n{len(incidents)} incidents opened, {closed} closed; {outcomes['sent']} messages sent.", bold=True)
+    click.echo("The flicker told nobody, and no outage was told twice. With your own account: see README.md.")
+    return 0 if closed == len(incidents) > 0 and set(outcomes) == {"sent"} else 1

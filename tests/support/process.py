@@ -1,0 +1,137 @@
+"""The service as people run it: a process of its own, started, watched, stopped and killed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.examples import ACCOUNT
+from tests.support.stage import TOKEN
+
+FAST = {
+    "poll": {"interval": "400ms", "recheck": "200ms", "discovery": "1s"},
+    "detection": {"confirm": 2, "recover": 2, "recover_for": "200ms", "blind_after": 3},
+}
+
+
+def configure(folder: Path, database_url: str, api_url: str, channels: Mapping[str, str], **more: Any) -> Path:
+    """Write a configuration that makes everything quick; return its path."""
+    path = folder / "notifier.yaml"
+    document = {
+        "database": database_url,
+        "accounts": [{"id": ACCOUNT, "name": "production", "token": TOKEN}],
+        "cloudflare": {"url": api_url, "timeout": "1s", "rate_limit": {"requests": 100000, "per": "1m", "share": 1}},
+        "channels": {name: {"url": url} for name, url in channels.items()},
+        **FAST,
+        **more,
+    }
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
+
+
+class Ran:
+    """How a command ended."""
+
+    def __init__(self, code: int, stdout: str, stderr: str) -> None:
+        self.code, self.stdout, self.stderr = code, stdout, stderr
+
+    def __repr__(self) -> str:
+        return f"exit {self.code}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
+
+
+async def notifier(*arguments: str, folder: Path, environ: Mapping[str, str] | None = None, within: float = 30) -> Ran:
+    """Run a command to its end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "notifier",
+        *arguments,
+        cwd=folder,
+        env=_environment(environ),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), within)
+    except TimeoutError:
+        process.kill()
+        raise
+    assert process.returncode is not None
+    return Ran(process.returncode, out.decode(), err.decode())
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CLOUDFLARE_", "NOTIFIER_"))}
+    checkout = str(Path(__file__).parents[2])
+    return kept | {"PYTHONPATH": checkout, "PYTHONWARNINGS": "default"} | dict(more or {})
+
+
+class Service:
+    """One `notifier run`; its log is kept in a file."""
+
+    def __init__(self, config: Path, environ: Mapping[str, str] | None = None) -> None:
+        self._config = config
+        self._environ = environ
+        self._process: asyncio.subprocess.Process | None = None
+        self.log_path = config.with_name("service.log")
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(encoding="utf-8") if self.log_path.exists() else ""
+
+    async def start(self, *, wait: bool = True) -> None:
+        """Start it; `wait` until it says that it has."""
+        starts = self.log.count(": started")
+        with self.log_path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "notifier",
+                "--config",
+                str(self._config),
+                "run",
+                "--migrate",
+                cwd=self._config.parent,
+                env=_environment(self._environ),
+                stdout=log,
+                stderr=log,
+            )
+        if wait:
+            await until(lambda: self.log.count(": started") > starts or self._ended(), why=lambda: self.log)
+
+    def _ended(self) -> bool:
+        return self._process is None or self._process.returncode is not None
+
+    async def kill(self) -> None:
+        """SIGKILL: nothing of it gets to run any more."""
+        assert self._process is not None
+        if not self._ended():
+            self._process.kill()
+        await self._process.wait()
+
+    async def stop(self, within: float = 10) -> int:
+        """SIGTERM; return the exit code. TimeoutError if it takes longer than it promises."""
+        assert self._process is not None
+        if not self._ended():
+            self._process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self._process.wait(), within)
+
+
+async def until(
+    holds: Callable[[], bool] | Callable[[], Awaitable[bool]], *, within: float = 20, why: Callable[[], object] = str
+) -> None:
+    """Wait until something holds; fails, saying why, if it doesn't within so many seconds."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + within
+    while True:
+        found = holds()
+        if await found if isinstance(found, Awaitable) else found:
+            return
+        if loop.time() > end:
+            raise AssertionError(f"waited {within} s in vain: {why()}")
+        await asyncio.sleep(0.05)

@@ -1,0 +1,116 @@
+"""The service as it is composed, over real HTTP and a real database; only the clock is moved by hand."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import yaml
+
+from notifier.adapters.database.database import SqlDatabase
+from notifier.adapters.database.reading import Found, Wanted
+from notifier.app import Pipeline, assemble
+from notifier.settings import Settings, load
+from notifier.simulator import Account, Link, Simulator
+from tests.support.examples import ACCOUNT
+from tests.support.fakes import FakeClock
+
+TOKEN = "planted-api-token-7f3a"
+INTERVAL = timedelta(seconds=60)
+
+
+def settings(folder: Path, database_url: str, api_url: str, channels: Mapping[str, str]) -> Settings:
+    """Read settings as the service does, from a file: defaults, but for where everything is."""
+    path = folder / "notifier.yaml"
+    document = {
+        "database": database_url,
+        "accounts": [{"id": ACCOUNT, "name": "production", "token": TOKEN}],
+        "cloudflare": {"url": api_url, "timeout": "500ms"},
+        "channels": {name: {"url": url} for name, url in channels.items()},
+    }
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return load(path, {}, folder)
+
+
+class Stage:
+    """A simulated Cloudflare, a clock, and one process of the service at a time."""
+
+    def __init__(self, simulator: Simulator, database_url: str, folder: Path) -> None:
+        self.simulator = simulator
+        self.clock = FakeClock()
+        self.account: Account = simulator.account(ACCOUNT, token=TOKEN)
+        self._database_url = database_url
+        self._folder = folder
+        self._pipeline: Pipeline | None = None
+        self._database: SqlDatabase | None = None
+
+    def link(self, name: str = "icon-ams-01", site: str = "ams-a") -> Link:
+        """Return a link of the account; it is made, and Healthy, if there is none."""
+        return self.account.links.get(name) or self.account.link(name, site=site)
+
+    @asynccontextmanager
+    async def at_work(self, **channels: str) -> AsyncIterator[None]:
+        """Start the service with these channels (name -> URL); leaving the block is its kill -9."""
+        chosen = settings(self._folder, self._database_url, self.simulator.url, channels)
+        database = SqlDatabase(self._database_url)
+        await database.prepare(migrate=True)
+        async with asyncio.TaskGroup() as tasks:
+            self._database = database
+            self._pipeline = assemble(
+                chosen, database=database, clock=self.clock, tasks=tasks, owner="stage", chance=lambda: 0.5
+            )
+            await self._pipeline.begin()
+            await self.step()
+            try:
+                yield
+            finally:
+                for watch in self._pipeline.watches:
+                    await watch.cloudflare.close()
+        await database.close()
+
+    async def step(self) -> None:
+        """Do all that is due at this moment."""
+        assert self._pipeline is not None
+        for watch in self._pipeline.watches:
+            await watch.discovery.tick()
+            watch.poller.tick()
+            await watch.poller.idle()
+        for _ in range(3):  # what a delivery promises to others is due at once
+            await asyncio.gather(*(deliverer.drain() for deliverer in self._pipeline.deliverers))
+
+    async def advance(self, seconds: float, step: float = 5) -> None:
+        """Let time pass."""
+        for _ in range(round(seconds / step)):
+            self.clock.advance(timedelta(seconds=step))
+            await self.step()
+
+    async def polls(self, link: Link, *states: str, reason: str | None = None) -> None:
+        """Let the link be seen in each of these states, one poll after the other."""
+        for state in states:
+            link.set(state, reason)
+            before = len(self.simulator.requests.of(link=link.name))
+            while len(self.simulator.requests.of(link=link.name)) == before:
+                await self.advance(5)
+
+    async def incidents(self) -> list[Found]:
+        assert self._database is not None
+        async with self._database.read() as reading:
+            return await reading.incidents(Wanted(limit=1000))
+
+    async def deliveries(self) -> list[Found]:
+        assert self._database is not None
+        async with self._database.read() as reading:
+            return await reading.deliveries(Wanted(limit=1000), failed=False)
+
+    async def history(self) -> list[Found]:
+        assert self._database is not None
+        async with self._database.read() as reading:
+            return await reading.history(Wanted(limit=1000), None)
+
+
+@asynccontextmanager
+async def open_stage(database_url: str, folder: Path) -> AsyncIterator[Stage]:
+    """Set a stage."""
+    async with Simulator() as simulator:
+        yield Stage(simulator, database_url, folder)

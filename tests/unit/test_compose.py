@@ -1,0 +1,124 @@
+"""What docker-compose.yml and the Dockerfile promise, read from their text: no container engine is needed."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from notifier.cli import notifier
+from notifier.settings import load
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+each_of_ours = pytest.mark.parametrize("service", OURS.values(), ids=OURS)
+
+
+def instructions(name: str) -> list[str]:
+    return re.findall(rf"^{name} (.+)$", DOCKERFILE, re.MULTILINE)
+
+
+@each_service
+def test_no_container_runs_as_root(service: dict[str, Any]) -> None:
+    user = service.get("user") or instructions("USER")[-1]
+    assert user.split(":")[0] not in {"", "0", "root"}
+
+
+@each_service
+def test_a_container_can_change_nothing_but_its_data(service: dict[str, Any]) -> None:
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@each_service
+def test_secrets_come_from_files_alone(service: dict[str, Any]) -> None:
+    given = {f"/run/secrets/{name}" for name in service["secrets"]}
+    secret = re.compile("PASSWORD|TOKEN|KEY|URL|DATABASE(_|$)")
+    values = {value for name, value in service["environment"].items() if secret.search(name)}
+    assert values == given
+    for name in service["secrets"]:
+        assert COMPOSE["secrets"][name] == {"file": f"./secrets/{name}"}
+
+
+def test_secrets_stay_out_of_git_and_of_the_image() -> None:
+    assert "/secrets/" in (ROOT / ".gitignore").read_text().splitlines()
+    assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
+
+
+@each_of_ours
+def test_the_environment_is_a_whole_configuration(service: dict[str, Any], tmp_path: Path) -> None:
+    secrets = {
+        "database_url": "postgresql://notifier:a-password@database:5432/notifier",
+        "cloudflare_token": "a-token-of-some-length",
+        "channel_url": "json://receiver.example/",
+    }
+    for name in service["secrets"]:
+        (tmp_path / name).write_text(secrets[name] + "\n")
+    environment = {
+        name: value.replace("/run/secrets", str(tmp_path)).replace("${CLOUDFLARE_ACCOUNT_ID:?}", "0" * 32)
+        for name, value in service["environment"].items()
+    }
+    settings = load(None, environment, tmp_path)
+    token = settings.accounts[0].token
+    assert token is not None
+    assert {
+        "database_url": settings.database.get_secret_value(),
+        "cloudflare_token": token.get_secret_value(),
+        "channel_url": settings.channels["main"].url.get_secret_value(),
+    } == secrets
+
+
+@each_of_ours
+def test_its_command_exists(service: dict[str, Any]) -> None:
+    command: click.Command = notifier
+    for word in service["command"]:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+    assert not isinstance(command, click.Group)
+
+
+@pytest.mark.parametrize("image", [service["image"] for service in SERVICES.values()] + instructions("FROM"))
+def test_an_image_has_a_tag(image: str) -> None:
+    name, _, tag = image.split(maxsplit=1)[0].partition(":")
+    assert name
+    assert tag
+    assert tag != "latest"
+
+
+@each_of_ours
+def test_the_image_is_this_release(service: dict[str, Any]) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert service["image"] == f"cni-notifier:{version}"
+
+
+def test_the_service_waits_for_the_database_and_its_schema() -> None:
+    assert SERVICES["migrate"]["depends_on"] == {"database": {"condition": "service_healthy"}}
+    assert SERVICES["notifier"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    assert "pg_isready" in SERVICES["database"]["healthcheck"]["test"]
+
+
+def test_what_ends_by_itself_is_not_restarted_and_what_should_run_is() -> None:
+    policies = {name: service["restart"] for name, service in SERVICES.items()}
+    assert policies == {"database": "unless-stopped", "migrate": "no", "notifier": "unless-stopped"}
+
+
+def test_every_path_that_the_image_needs_is_let_in() -> None:
+    let_in = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    copied = {source for line in instructions("COPY") if "--from" not in line for source in line.split()[:-1]}
+    assert copied == let_in
+    assert all((ROOT / source).exists() for source in copied)
+
+
+def test_the_locks_hashes_are_asked_for() -> None:
+    installs = [line for line in DOCKERFILE.replace("\\\n", "").splitlines() if "install -" in line and ".lock" in line]
+    assert installs
+    assert all("--require-hashes" in line for line in installs)

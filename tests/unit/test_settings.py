@@ -1,0 +1,391 @@
+"""A configuration is taken whole or refused whole, with a line for each mistake and never a secret."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.errors import ConfigurationError
+from notifier.settings import Settings, load
+from notifier.settings.outline import ENTRIES
+
+_GOOD = """\
+accounts:
+  - id: abc
+    token: made-up-token
+channels:
+  noc: {url: "slack://T0000/B0000/made-up"}
+"""
+
+
+def _write(folder: Path, text: str, name: str = "notifier.yaml") -> Path:
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def _load(folder: Path, text: str = _GOOD, environ: Mapping[str, str] | None = None) -> Settings:
+    _write(folder, text)
+    return load(Path("notifier.yaml"), environ or {}, folder)
+
+
+def _mistakes(folder: Path, text: str = _GOOD, environ: Mapping[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        _load(folder, text, environ)
+    assert caught.value.__cause__ is None
+    return caught.value.problems
+
+
+# --- What is taken ------------------------------------------------------------------------------------------
+
+
+def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
+    settings = _load(tmp_path)
+    assert settings.database.get_secret_value() == "sqlite:///notifier.db"
+    assert settings.poll.interval == timedelta(seconds=60)
+    assert settings.cloudflare.rate_limit.share == 0.5
+    assert settings.accounts[0].name == "abc"
+    assert settings.accounts[0].include == ("*",)
+    assert settings.retention.deliveries == timedelta(days=90)
+
+
+def test_a_section_with_nothing_in_it_is_all_defaults(tmp_path: Path) -> None:
+    assert _load(tmp_path, _GOOD + "poll:\n").poll.recheck == timedelta(seconds=15)
+
+
+def test_an_id_of_digits_alone_keeps_its_leading_zeros(tmp_path: Path) -> None:
+    assert _load(tmp_path, _GOOD.replace("abc", "0123456701234567")).accounts[0].id == "0123456701234567"
+
+
+def test_settings_cannot_be_changed(tmp_path: Path) -> None:
+    settings = _load(tmp_path)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.timezone = "UTC"
+
+
+# --- The environment ----------------------------------------------------------------------------------------
+
+
+def test_variables_fill_values_after_the_yaml_is_parsed(tmp_path: Path) -> None:
+    text = _GOOD.replace("made-up-token", "${TOKEN}") + "detection: {confirm: '${CONFIRM}', recover: '${R:-4}'}\n"
+    settings = _load(tmp_path, text, {"TOKEN": "a:-{b}#*&", "CONFIRM": "3"})
+    assert settings.accounts[0].token is not None
+    assert settings.accounts[0].token.get_secret_value() == "a:-{b}#*&"
+    assert (settings.detection.confirm, settings.detection.recover) == (3, 4)
+
+
+def test_a_doubled_dollar_is_a_dollar(tmp_path: Path) -> None:
+    named = _load(tmp_path, _GOOD.replace("token:", 'name: "a $${b} $c"\n    token:'))
+    assert named.accounts[0].name == "a ${b} $c"
+
+
+def test_the_environment_overrules_the_file(tmp_path: Path) -> None:
+    environ = {
+        "NOTIFIER_POLL__INTERVAL": "200ms",
+        "NOTIFIER_CLOUDFLARE__RATE_LIMIT__SHARE": "0.25",
+        "NOTIFIER_DATABASE": "postgresql://me:pass@db:5432/n",
+        "NOTIFIER_ACCOUNTS__0__NAME": "production",
+        "NOTIFIER_ACCOUNTS__1__ID": "def",
+        "NOTIFIER_ACCOUNTS__1__TOKEN": "another:#token",
+        "NOTIFIER_ACCOUNTS__0__EXCLUDE": "[a-*, b-*]",
+        "NOTIFIER_LOG": "{format: json, level: debug}",
+        "NOTIFIER_CHANNELS__ON_CALL__URL": "pagerduty://made-up@unused/",
+        "NOTIFIER_TIMEZONE": "",
+        "NOTIFIER_CONFIG": "elsewhere.yaml",
+        "NOTIFIER_TEST_POSTGRES_URL": "anything",
+        "NOTIFIER_PORT_8080_TCP": "tcp://10.0.0.1:8080",
+    }
+    settings = _load(tmp_path, _GOOD + "poll: {interval: 5m}\n", environ)
+    assert settings.poll.interval == timedelta(milliseconds=200)
+    assert settings.cloudflare.rate_limit.share == 0.25
+    assert settings.database.get_secret_value() == "postgresql://me:pass@db:5432/n"
+    assert [account.name for account in settings.accounts] == ["production", "def"]
+    assert settings.accounts[0].exclude == ("a-*", "b-*")
+    assert settings.log.format == "json"
+    assert set(settings.channels) == {"noc", "on_call"}
+    assert settings.timezone == "UTC"
+
+
+def test_an_override_finds_a_channel_whose_name_no_variable_can_spell(tmp_path: Path) -> None:
+    text = _GOOD + '  On-call.1: {url: "slack://old"}\n'
+    settings = _load(tmp_path, text, {"NOTIFIER_CHANNELS__ON_CALL_1__URL": "json://new"})
+    assert settings.channels["On-call.1"].url.get_secret_value() == "json://new"
+
+
+def test_an_override_makes_up_for_a_variable_the_file_lacks(tmp_path: Path) -> None:
+    text = _GOOD.replace("made-up-token", "${TOKEN}")
+    settings = _load(tmp_path, text, {"NOTIFIER_ACCOUNTS__0__TOKEN": "given"})
+    assert settings.accounts[0].token is not None
+
+
+def test_the_list_of_urls_takes_the_place_of_the_file_s_channels(tmp_path: Path) -> None:
+    settings = _load(tmp_path, environ={"NOTIFIER_CHANNELS": "json://a slack://b"})
+    assert list(settings.channels) == ["json", "slack"]
+
+
+# --- Which file ---------------------------------------------------------------------------------------------
+
+
+def test_the_file_is_the_option_s_then_the_variable_s_then_the_usual_one(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    for name in ("option", "variable", "config/notifier"):
+        _write(tmp_path, _GOOD.replace("abc", name.rpartition("/")[2]), f"{name}.yaml")
+    environ = {"NOTIFIER_CONFIG": "variable.yaml"}
+    assert load(Path("option.yaml"), environ, tmp_path).accounts[0].id == "option"
+    assert load(None, environ, tmp_path).accounts[0].id == "variable"
+    assert load(None, {}, tmp_path).accounts[0].id == "notifier"
+
+
+def test_three_variables_need_no_file(tmp_path: Path) -> None:
+    environ = {
+        "CLOUDFLARE_API_TOKEN": "made-up-token",
+        "CLOUDFLARE_ACCOUNT_ID": "abc",
+        "NOTIFIER_CHANNELS": "slack://A/B/C  pagerduty://R@unused/ slack://D/E/F",
+    }
+    settings = load(None, environ, tmp_path)
+    assert settings.accounts[0].id == "abc"
+    assert list(settings.channels) == ["slack", "pagerduty", "slack-2"]
+
+
+def test_without_a_file_what_the_environment_lacks_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(None, {"CLOUDFLARE_ACCOUNT_ID": "abc", "CLOUDFLARE_API_TOKEN": ""}, tmp_path)
+    assert str(caught.value) == (
+        "no configuration: there is no config/notifier.yaml or /etc/notifier/notifier.yaml; write one, or set"
+        " CLOUDFLARE_API_TOKEN, NOTIFIER_CHANNELS in the environment"
+    )
+
+
+def test_without_a_file_a_misspelt_variable_is_told_too(tmp_path: Path) -> None:
+    environ = {"CLOUDFLARE_ACCOUNT_ID": "abc", "CLOUDFLARE_API_TOKEN": "made-up", "NOTIFIER_CHANNEL": "slack://A/B/C"}
+    with pytest.raises(ConfigurationError) as caught:
+        load(None, environ, tmp_path)
+    assert caught.value.problems[0].endswith("or set NOTIFIER_CHANNELS in the environment")
+    assert caught.value.problems[1:] == [
+        "environment NOTIFIER_CHANNEL: unknown setting; did you mean NOTIFIER_CHANNELS?"
+    ]
+
+
+def test_a_usual_file_that_cannot_be_read_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "config" / "notifier.yaml").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r"config/notifier\.yaml: cannot read it: Is a directory"):
+        load(None, {}, tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_system_s_reason(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(Path("none.yaml"), {}, tmp_path)
+    assert str(caught.value) == "none.yaml: cannot read it: No such file or directory"
+    (tmp_path / "latin.yaml").write_bytes(b"name: \xff")
+    with pytest.raises(ConfigurationError) as caught:
+        load(Path("latin.yaml"), {}, tmp_path)
+    assert str(caught.value) == "latin.yaml: cannot read it: it is not UTF-8 text"
+
+
+# --- Secrets in files ---------------------------------------------------------------------------------------
+
+
+def test_each_secret_can_lie_in_a_file(tmp_path: Path) -> None:
+    for name, secret in {"db": "sqlite:///x.db", "t": "token", "k": "key", "u": "json://host"}.items():
+        _write(tmp_path, f"{secret}\n", name)
+    text = f"""\
+database_file: db
+accounts:
+  - {{id: a, token_file: {tmp_path}/t}}
+  - {{id: b, email: me@example.org, key_file: k}}
+channels:
+  noc: {{url_file: u}}
+"""
+    settings = _load(tmp_path, text)
+    assert settings.database.get_secret_value() == "sqlite:///x.db"
+    token, key = settings.accounts[0].token, settings.accounts[1].key
+    assert token is not None
+    assert token.get_secret_value() == "token"
+    assert key is not None
+    assert key.get_secret_value() == "key"
+    assert settings.channels["noc"].url.get_secret_value() == "json://host"
+
+
+def test_a_secret_s_file_that_is_no_good_is_named(tmp_path: Path) -> None:
+    _write(tmp_path, " \n", "empty")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    text = """\
+database: sqlite:///x.db
+database_file: db
+accounts:
+  - {id: a, token_file: /nowhere/token}
+  - {id: b, token_file: .}
+channels:
+  one: {url_file: empty}
+  two: {url_file: binary}
+  three: {url_file: "slack://not/a/file"}
+  four: {url_file: CfW8ATk4Z0mRqq3vHn7Bs1pXy5LdUe2GjKo9Tc6M}
+"""
+    assert _mistakes(tmp_path, text) == [
+        "notifier.yaml:2: database_file: found database beside it; give one of them",
+        "notifier.yaml:4: accounts[0].token_file: cannot read /nowhere/token: No such file or directory",
+        "notifier.yaml:5: accounts[1].token_file: cannot read .: Is a directory",
+        "notifier.yaml:7: channels.one.url_file: cannot read empty: it is empty",
+        "notifier.yaml:8: channels.two.url_file: cannot read binary: it is not text",
+        "notifier.yaml:9: channels.three.url_file: cannot read a text (not shown): No such file or directory",
+        "notifier.yaml:10: channels.four.url_file: cannot read a text of 40 characters: No such file or directory",
+    ]
+
+
+# --- Mistakes -----------------------------------------------------------------------------------------------
+
+_FIXTURES = Path(__file__).parents[1] / "fixtures" / "settings"
+
+
+def test_every_mistake_is_told_at_once_each_on_its_line(tmp_path: Path) -> None:
+    told = _mistakes(tmp_path, (_FIXTURES / "mistakes.yaml").read_text())
+    assert told == (_FIXTURES / "mistakes.txt").read_text().splitlines()
+
+
+def test_without_accounts_or_channels_it_says_how_to_add_them(tmp_path: Path) -> None:
+    expected = [
+        "notifier.yaml: accounts: missing; add an account: its id and a token",
+        'notifier.yaml: channels: missing; add a channel by a name, such as noc: {url: "slack://…"}',
+    ]
+    assert _mistakes(tmp_path, "") == expected
+    assert _mistakes(tmp_path, "accounts: []\nchannels:\n") == [
+        expected[0].replace(".yaml:", ".yaml:1:"),
+        expected[1].replace(".yaml:", ".yaml:2:"),
+    ]
+
+
+def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
+    text = _GOOD.replace("made-up-token", "${TOKEN}").replace("abc", "${ID}").replace("T0000", "${EMPTY}")
+    assert [told.partition(" is not set;")[0] for told in _mistakes(tmp_path, text, {"EMPTY": ""})] == [
+        "notifier.yaml:2: accounts[0].id: the environment variable ID",
+        "notifier.yaml:3: accounts[0].token: the environment variable TOKEN",
+        "notifier.yaml:5: channels.noc.url: the environment variable EMPTY",
+    ]
+
+
+@pytest.mark.parametrize("unfinished", ["${", "${TOKEN", "${1}", "${}", "${A-b}"])
+def test_a_variable_written_wrongly_is_told(unfinished: str, tmp_path: Path) -> None:
+    assert _mistakes(tmp_path, _GOOD.replace("abc", f'"{unfinished}"')) == [
+        "notifier.yaml:2: accounts[0].id: found ${ without a variable's name and }; write $${ for a plain ${"
+    ]
+
+
+def test_a_value_from_the_environment_is_told_by_its_variable(tmp_path: Path) -> None:
+    text = _GOOD + "detection: {confirm: '${TOKEN}'}\n"
+    [told] = _mistakes(tmp_path, text, {"TOKEN": "hunter22"})
+    assert told.startswith("notifier.yaml:6: detection.confirm: found ${TOKEN}, expected a whole number")
+
+
+def test_mistakes_in_the_environment_name_the_variable(tmp_path: Path) -> None:
+    environ = {
+        "NOTIFIER_POLL__INTERVAL": "soon",
+        "NOTIFIER_POLL_RECHECK": "1s",
+        "NOTIFIER_DETECTION": "{confirm: 0, recovr: 1}",
+        "NOTIFIER_LOG": "[hunter22",
+        "NOTIFIER_FOO__BAR": "1",
+        "NOTIFIER_POLL__INTERVAL__X": "1",
+        "NOTIFIER_ACCOUNTS__0__TOKEN": "hunter 22",
+        "NOTIFIER_ACCOUNTS__3__ID": "x",
+        "NOTIFIER_CHANNELS": "json://a hunter22",
+    }
+    told = _mistakes(tmp_path, _GOOD, environ)
+    assert told == (_FIXTURES / "mistakes_in_environment.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: b: hunter22", "notifier.yaml:1:5: not YAML: a second ':' on one line"),
+        ("a:\n\t- hunter22", "notifier.yaml:2:1: not YAML: tabs can't indent"),
+        ("a: {b: hunter22", "notifier.yaml:1:16: not YAML: a list in [ ] or a map in { } lacks a comma or its end"),
+        ("a: 'hunter22", "notifier.yaml:1:13: not YAML: a quote is opened and never closed"),
+        ("a: 1\n---\nb: hunter22", "notifier.yaml:2:1: not YAML: a second document begins"),
+        ("a: *hunter22", "notifier.yaml:1:4: not YAML: a value that begins with & or * needs quotes"),
+        ("a: &hunter22", "notifier.yaml:1:4: not YAML: a value that begins with & or * needs quotes"),
+        ("a: @hunter22", "notifier.yaml:1:4: not YAML: tabs can't indent, and a value that begins with @, ` or %"),
+        ("a:\n  - b\n c: hunter22", "notifier.yaml:3:2: not YAML: this doesn't line up"),
+        ("a: \x01", "notifier.yaml: not YAML: it holds characters that are not text"),
+        ("[" * 5000, "notifier.yaml: lists and maps are nested too deeply"),
+        ("- hunter22", "notifier.yaml: found no settings"),
+        ("hunter22", "notifier.yaml: found no settings"),
+        ("? [hunter22]\n: x", "notifier.yaml:1: found a list or map, expected a setting's name"),
+        ("timezone: !hunter22 UTC", "notifier.yaml:1: timezone: found a tag, expected a plain value"),
+    ],
+)
+def test_what_is_no_yaml_is_told_in_plain_words_with_its_place(text: str, told: str, tmp_path: Path) -> None:
+    mistake = _mistakes(tmp_path, text)[0]
+    assert mistake.startswith(told)
+    assert "hunter22" not in mistake
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "timezone: ''",
+        "timezone: ../../etc/passwd",
+        "timezone: America",
+        "detection: {confirm: 1.5}",
+        "detection: {confirm: null}",
+        "detection: {confirm: " + "9" * 5000 + "}",
+        "cloudflare: {rate_limit: {share: nan}}",
+        "cloudflare: {rate_limit: {share: 0}}",
+        "cloudflare: {url: ftp://example.org}",
+        "poll: {interval: 199ms}",
+        "poll: {interval: 999999999d}",
+        "poll: {interval: {}}",
+        "database: sqlite://",
+        "database: sqlite:///",
+        "database: postgres://host/name",
+        "database: 'postgresql://user:pass/word@host/name'",
+        "database: 'postgresql://[host/name'",
+        "database: []",
+        "web: {listen: null}",
+        "group: {wait: 10s}",
+        "remind: 4h",
+        "maintenance: []",
+        "heartbeat: {url: null}",
+        "detection: {flapping: {changes: 4}}",
+    ],
+)
+def test_each_of_these_is_refused_by_one_line(wrong: str, tmp_path: Path) -> None:
+    mistakes = _mistakes(tmp_path, _GOOD + wrong)
+    assert len(mistakes) == 1
+    assert mistakes[0].startswith("notifier.yaml:6: ")
+
+
+_BITS = st.sampled_from(["accounts", "channels", "id", "token", "noc", "url", "poll", "interval", "7d", "_file"])
+_SIGNS = st.sampled_from(["${A}", "${", "~", "!x", "&a", "*a", "[", "]", "{", "}", "'", '"\\x', "#", "%", "|", "<<"])
+_GLUE = st.sampled_from([": ", "\n", "\n  ", "- ", "? ", ", ", "---\n"])
+
+
+@given(text=st.text() | st.lists(_BITS | _SIGNS | _GLUE).map("".join))
+def test_no_text_at_all_raises_anything_else(text: str) -> None:
+    with TemporaryDirectory() as folder, suppress(ConfigurationError):
+        _load(Path(folder), text)
+
+
+_NAMES = st.sampled_from(
+    sorted({str(name) for path in ENTRIES for name in path} | {"", "0", "accounts__0__id", "poll__x"})
+)
+_VALUES = st.recursive(
+    st.none() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["${A}", "7d", "json://x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES | st.text(max_size=5), inner, max_size=5),
+)
+
+
+@given(values=st.dictionaries(_NAMES, _VALUES))
+def test_no_shape_of_settings_raises_anything_else(values: dict[str, object]) -> None:
+    with TemporaryDirectory() as folder, suppress(ConfigurationError):
+        _load(Path(folder), json.dumps(values))
+
+
+@given(environ=st.dictionaries(_NAMES.map(lambda name: f"NOTIFIER_{name.upper()}"), st.text() | _VALUES.map(str)))
+def test_no_environment_raises_anything_else(environ: dict[str, str]) -> None:
+    with TemporaryDirectory() as folder, suppress(ConfigurationError):
+        _load(Path(folder), _GOOD, environ)
