@@ -23,7 +23,7 @@ accounts: [{{id: 023e105f4ecef8ad9ca31a8372d0c353, name: production, token: demo
 cloudflare: {{url: "{url}", timeout: 2s}}
 poll: {{interval: 2s, recheck: 500ms, discovery: 5s}}
 detection: {{confirm: 2, recover: 2, recover_for: 1s, blind_after: 2}}
-channels: {{console: {{url: "console://"}}}}
+channels: {{console: {{url: "console://here"}}}}
 """
 
 

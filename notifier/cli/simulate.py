@@ -78,8 +78,8 @@ def simulate(
     """
     if script is not None and (accounts, links, token) != (None, None, None):
         raise click.UsageError("--accounts, --links and --token make a world; with --script, the script does")
-    logs.configure(format=context.log_format or "text", level=context.log_level or "info", secrets=())
     scenario = Script() if script is None else load_script(script)
+    logs.configure(format=context.log_format or "text", level=context.log_level or "info", secrets=())
     world = scenario.world() if script else _made(accounts or 1, 6 if links is None else links, token or _TOKEN)
     world.limit = rate_limit or world.limit
     asyncio.run(_serve(Simulator(world), scenario, *listen))

@@ -117,9 +117,8 @@ def tell_blind(view: View, extent: Extent, voice: Voice, at: datetime) -> Notifi
     facts: list[tuple[str, Fact]] = [("Cause", cause.text)]
     if cause.remedy is not None:
         facts.append(("What to do", cause.remedy))
-    if extent.blind:
+    if not whole:
         facts.append(("Not seen", _names([name for name, _ in extent.blind])))
-    facts.append(("Watched", extent.watched))
     return Notification(
         kind=Kind.BLIND,
         severity=Severity.WARNING,

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 from notifier.simulator import answers
 from notifier.simulator.answers import Answer, encoded, envelope
-from notifier.simulator.faults import Fault
+from notifier.simulator.faults import Fault, Faults
 from notifier.simulator.journal import Asked, Request
 from notifier.simulator.limit import Allowance
 from notifier.simulator.world import ACCOUNT_TOKEN, Account, World
@@ -23,95 +23,94 @@ class Reply(NamedTuple):
 
 
 class _Question(NamedTuple):
-    """What a path asks for; a user's own token is of no account."""
+    """What is asked for; a question about a user's own token names no account."""
 
-    asked: Asked
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    asked: Asked = Asked.ELSE
     account: str | None = None
     link: str | None = None
 
 
 def ask(world: World, target: str, headers: Mapping[str, str], now: float) -> Reply:
     """Answer a GET for `target`, the path and query as they came over the wire, at `now` (seconds)."""
-    path, _, query = target.partition("?")
-    question = _question(path)
-    account = _account(world, question, headers)
-    reply = _refused(question, path) if account is None else _reply(world, account, question, query, headers, now)
-    status = reply.answer.status if reply.fault is None or reply.fault.answers else None
+    question = _question(target, headers)
+    account = _account(world, question)
+    reply = Reply(_nowhere(question)) if account is None else _admitted(world, account, question, now)
+    status = reply.answer.status if reply.fault is None or reply.fault.is_answered else None
     known = None if account is None else account.id
     world.requests.add(Request(now, question.asked, known, question.link, status))
     return reply
 
 
-def _question(path: str) -> _Question:
+def _question(target: str, headers: Mapping[str, str]) -> _Question:
+    path, _, query = target.partition("?")
     parts = path.removeprefix(ROOT).split("/") if path.startswith(ROOT) else []
     if "%" in path:
         parts = [unquote(part) for part in parts]
     match parts:
         case ["accounts", account, "cni", "interconnects", link, "status"]:
-            return _Question(Asked.STATUS, account, link)
+            return _Question(path, query, headers, Asked.STATUS, account, link)
         case ["accounts", account, "cni", "interconnects"]:
-            return _Question(Asked.LISTING, account)
+            return _Question(path, query, headers, Asked.LISTING, account)
         case ["accounts", account, "cni", "interconnects", link]:
-            return _Question(Asked.LINK, account, link)
+            return _Question(path, query, headers, Asked.LINK, account, link)
         case ["accounts", account, "tokens", "verify"]:
-            return _Question(Asked.VERIFY, account)
+            return _Question(path, query, headers, Asked.VERIFY, account)
         case ["user", "tokens", "verify"]:
-            return _Question(Asked.VERIFY)
+            return _Question(path, query, headers, Asked.VERIFY)
         case _:
-            return _Question(Asked.ELSE)
+            return _Question(path, query, headers)
 
 
-def _account(world: World, question: _Question, headers: Mapping[str, str]) -> Account | None:
+def _account(world: World, question: _Question) -> Account | None:
     if question.account is not None:
         return world.accounts.get(question.account)
     if question.asked is Asked.VERIFY:
-        return next((a for a in world.accounts.values() if a.credential(headers) is not None), None)
+        return next((a for a in world.accounts.values() if a.credential(question.headers) is not None), None)
     return None
 
 
-def _refused(question: _Question, path: str) -> Reply:
+def _nowhere(question: _Question) -> Answer:
     own_token = question.asked is Asked.VERIFY and question.account is None
-    return Reply(answers.INVALID_TOKEN if own_token else answers.no_route(path))
+    return answers.INVALID_TOKEN if own_token else answers.no_route(question.path)
 
 
-def _reply(
-    world: World, account: Account, question: _Question, query: str, headers: Mapping[str, str], now: float
-) -> Reply:
-    credential = account.credential(headers)
+def _admitted(world: World, account: Account, question: _Question, now: float) -> Reply:
+    credential = account.credential(question.headers)
     if credential is None:
         return Reply(answers.INVALID_TOKEN if question.asked is Asked.VERIFY else answers.FORBIDDEN)
     if world.limit is None:
-        return _faulty(account, question, query, headers)
+        return _spoiled(account, question)
     allowed, told = world.allowances.setdefault(credential, Allowance()).take(world.limit, now)
-    reply = _faulty(account, question, query, headers) if allowed else Reply(answers.TOO_MANY)
-    return Reply(replace(reply.answer, headers={**told, **reply.answer.headers}), reply.fault)
+    answer, fault = _spoiled(account, question) if allowed else Reply(answers.TOO_MANY)
+    return Reply(replace(answer, headers={**told, **answer.headers}), fault)
 
 
-def _faulty(account: Account, question: _Question, query: str, headers: Mapping[str, str]) -> Reply:
-    truth, fault = _truth(account, question, query, headers)
-    return Reply(truth) if fault is None else Reply(fault.spoil(truth), fault)
+def _spoiled(account: Account, question: _Question) -> Reply:
+    truth, faults = _truth(account, question)
+    fault = account.faults.take() or (faults and faults.take())
+    return Reply(fault.spoil(truth), fault) if fault else Reply(truth)
 
 
-def _truth(
-    account: Account, question: _Question, query: str, headers: Mapping[str, str]
-) -> tuple[Answer, Fault | None]:
-    fault = account.faults.take()
+def _truth(account: Account, question: _Question) -> tuple[Answer, Faults | None]:
+    """Return the true answer, and the faults of what it is about."""
     match question.asked:
         case Asked.LISTING:
-            return account.page(dict(parse_qsl(query))), fault or account.listing.take()
+            return account.page(dict(parse_qsl(question.query))), account.listing
         case Asked.VERIFY:
-            return _verified(question, headers), fault
+            return _verified(question), None
         case _:
             link = account.links.get(question.link or "")
             if link is None:
-                return answers.NOT_FOUND, fault
-            truth = link.status if question.asked is Asked.STATUS else link.item
-            return truth, fault or link.faults.take()
+                return answers.NOT_FOUND, None
+            return (link.status if question.asked is Asked.STATUS else link.item), link.faults
 
 
-def _verified(question: _Question, headers: Mapping[str, str]) -> Answer:
+def _verified(question: _Question) -> Answer:
     """An account's token is verified at the account, a user's at the user; a key nowhere."""
-    token = headers.get("Authorization", "").removeprefix("Bearer ")
+    token = question.headers.get("Authorization", "").removeprefix("Bearer ")
     if not token:
         return answers.MISSING_HEADER
     if token.startswith(ACCOUNT_TOKEN) != (question.account is not None):

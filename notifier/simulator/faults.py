@@ -39,7 +39,7 @@ class Fault:
     pause: timedelta = timedelta()
 
     @property
-    def answers(self) -> bool:
+    def is_answered(self) -> bool:
         """Whether the client gets to see an HTTP status."""
         return self.manner not in (Manner.RESET, Manner.HANG)
 

@@ -210,10 +210,9 @@ def _described(account: Account) -> dict[str, Any]:
         "listing_faults": account.listing.described(),
         "links": [
             {
-                "name": link.name,
+                **_item(account.id, link.name, link.details),
                 "state": link.state,
                 "reason": link.reason,
-                **link.details,
                 "faults": link.faults.described(),
             }
             for link in account.links.values()

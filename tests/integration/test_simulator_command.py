@@ -12,6 +12,11 @@ from typing import IO
 from urllib.request import Request, urlopen
 
 import pytest
+from click.testing import CliRunner
+
+from notifier.cli.context import Context
+from notifier.cli.simulate import simulate
+from notifier.errors import ConfigurationError
 
 ROOT = Path(__file__).parent.parent.parent
 SIMULATE = [sys.executable, "-m", "notifier", "simulate"]
@@ -46,6 +51,7 @@ def listed(environment: dict[str, str]) -> list[str]:
         return [item["name"] for item in json.load(answer)["items"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_offers_a_small_world_until_it_is_told_to_stop(number: signal.Signals) -> None:
     with simulating() as (environment, process):
@@ -57,6 +63,7 @@ def test_it_offers_a_small_world_until_it_is_told_to_stop(number: signal.Signals
         assert (process.returncode, stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_world_of_any_size_is_made_with_a_token_of_ones_own() -> None:
     with simulating("--accounts", "3", "--links", "20", "--token", "my own", "--rate-limit", "1/5m") as (
         environment,
@@ -69,6 +76,7 @@ def test_a_world_of_any_size_is_made_with_a_token_of_ones_own() -> None:
             listed({**environment, "CLOUDFLARE_API_TOKEN": "my own"})
 
 
+@pytest.mark.slow
 def test_a_script_makes_its_own_world(tmp_path: Path) -> None:
     script = tmp_path / "s.yaml"
     script.write_text("accounts: [{id: a, token: t, links: [{name: x}]}]\nsteps: [{at: 0s, link: {name: y}}]")
@@ -77,19 +85,33 @@ def test_a_script_makes_its_own_world(tmp_path: Path) -> None:
         assert listed(environment) == ["x", "y"]
 
 
+@pytest.mark.slow
+def test_an_address_that_can_not_be_had_is_named() -> None:
+    run = subprocess.run(
+        [*SIMULATE, "--listen", "192.0.2.1:8081"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (run.returncode, run.stdout) == (1, "")
+    assert "cannot listen on 192.0.2.1:8081: " in run.stderr
+
+
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "words"),
     [
-        (["--listen", "8081"], 2, "found '8081', expected HOST:PORT, such as 127.0.0.1:8081"),
-        (["--listen", "127.0.0.1:70000"], 2, "expected HOST:PORT"),
-        (["--rate-limit", "many"], 2, "expected a number of requests and a duration, such as 1200/5m"),
-        (["--script", "none.yaml"], 2, "none.yaml: cannot be read: No such file or directory"),
-        (["--script", "none.yaml", "--links", "3"], 2, "with --script, the script does"),
-        (["--listen", "192.0.2.1:8081"], 1, "cannot listen on 192.0.2.1:8081"),
+        (["--listen", "8081"], "found '8081', expected HOST:PORT, such as 127.0.0.1:8081"),
+        (["--listen", "127.0.0.1:70000"], "expected HOST:PORT"),
+        (["--rate-limit", "many"], "expected a number of requests and a duration, such as 1200/5m"),
+        (["--script", "none.yaml", "--links", "3"], "with --script, the script does"),
     ],
 )
-def test_what_can_not_be_served_is_refused_with_the_reason(arguments: list[str], code: int, words: str) -> None:
-    run = subprocess.run([*SIMULATE, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
-    assert run.returncode == code
-    assert words in run.stderr
-    assert run.stdout == ""
+def test_wrong_usage_is_refused_with_what_is_expected(arguments: list[str], words: str) -> None:
+    result = CliRunner().invoke(simulate, arguments, obj=Context(path=None, log_format=None, log_level=None))
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())
+
+
+def test_a_script_that_can_not_be_read_is_a_wrong_configuration() -> None:
+    result = CliRunner().invoke(
+        simulate, ["--script", "none.yaml"], obj=Context(path=None, log_format=None, log_level=None)
+    )
+    assert isinstance(result.exception, ConfigurationError)
+    assert str(result.exception) == "none.yaml: cannot be read: No such file or directory"

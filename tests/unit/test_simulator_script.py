@@ -1,5 +1,7 @@
 """Scenarios: what is written, what is wrong with it, and what happens when."""
 
+import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ from notifier.errors import ConfigurationError
 from notifier.simulator import Playback, World, load_script, parse_script
 from notifier.simulator.reading import read_changes
 
-SCENARIOS = sorted((Path(__file__).parent.parent.parent / "config" / "scenarios").glob("*.yaml"))
+ROOT = Path(__file__).parent.parent.parent
+SCENARIOS = sorted((ROOT / "config" / "scenarios").glob("*.yaml"))
+MANUAL = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
 START = """
 accounts:
   - id: a
@@ -47,6 +51,22 @@ def test_the_example_scenarios_can_be_played(path: Path) -> None:
     script = load_script(path)
     assert script.steps
     assert list(script.world().links())
+
+
+def test_the_manuals_scenario_can_be_played() -> None:
+    (scenario,) = re.findall(r"```yaml\n(.*?)```", MANUAL, re.DOTALL)
+    assert len(list(parse_script(scenario).world().links())) == 22
+
+
+def test_the_manuals_changes_can_be_made() -> None:
+    world = World()
+    for name, site in (("icon-ams-01", "ams-a"), ("icon-fra-01", "fra-b")):
+        world.account("a").link(name, site=site)
+    lines = re.findall(r"^curl -d '(.*)' ", MANUAL, re.MULTILINE)
+    assert len(lines) == 13
+    for line in lines:
+        for change in read_changes(json.loads(line)):
+            change.apply(world)
 
 
 def test_a_world_begins_with_what_is_written() -> None:
