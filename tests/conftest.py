@@ -2,7 +2,12 @@
 
 import os
 
-pytest_plugins = ["tests.support.databases", "tests.support.postgres", "tests.support.ran_on", "tests.support.receivers"]
+pytest_plugins = [
+    "tests.support.databases",
+    "tests.support.postgres",
+    "tests.support.ran_on",
+    "tests.support.receivers",
+]
 
 _MEDDLING = ("CLOUDFLARE_", "NOTIFIER_", "PG", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "PIP_PREFIX", "PIP_TARGET")
 

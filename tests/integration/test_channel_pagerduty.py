@@ -1,5 +1,6 @@
 """PagerDuty, at its own address, over TLS and a proxy."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from notifier.domain.status import Severity
 from notifier.ports import Accepted, Message, Refused, TryAgain
 from tests.support.examples import ACCOUNT
-from tests.support.messages import CLOSE, DOWN, KEY, OPEN, TELL_LATE, UPDATE, hostile, opened, replace
+from tests.support.messages import CLOSE, DOWN, KEY, OPEN, TELL_LATE, UPDATE, hostile, opened
 from tests.support.receivers import PAGERDUTY, PAGERDUTY_EU, FixedHosts, IncidentLedger, Say
 
 ROUTING_KEY = "R0UT1NGKEY0123456789abcdefabcdef"

@@ -1,12 +1,13 @@
 """Slack, by webhook and bot, at its own addresses."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from notifier.ports import Accepted, Refused, TryAgain
-from tests.support.messages import KEY, TELL, TELL_LATE, hostile, opened, replace
+from tests.support.messages import KEY, TELL, TELL_LATE, hostile, opened
 from tests.support.receivers import SLACK, SLACK_BOT, FixedHosts, Say
 
 WEBHOOK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/"
@@ -116,6 +117,7 @@ async def test_a_webhook_must_say_ok(fixed_hosts: FixedHosts, say: Say, kind: ty
 async def test_slacks_own_webhook_address_is_a_channel_too(fixed_hosts: FixedHosts) -> None:
     async with opened("https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ") as channel:
         assert isinstance(await channel.send(TELL), Accepted)
+    assert len(fixed_hosts.to(SLACK)) == 1
 
 
 async def test_a_workflow_is_left_to_apprise(fixed_hosts: FixedHosts) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -87,7 +88,7 @@ class HttpReceiver:
     @asynccontextmanager
     async def running(self, tls: ssl.SSLContext | None = None) -> AsyncIterator["HttpReceiver"]:
         """Listen on a free port of loopback."""
-        runner = web.ServerRunner(web.Server(self._answer), shutdown_timeout=0)
+        runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0.01)
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
@@ -114,7 +115,7 @@ class HttpReceiver:
                 host=host,
                 path=request.raw_path.partition("?")[0],
                 query=parse_qs(request.query_string),
-                headers=dict(request.headers),
+                headers=request.headers,
                 body=await request.read(),
                 at=datetime.now(UTC),
                 status=answered,
@@ -244,6 +245,11 @@ class MailReceiver:
             yield self
 
     def _session(self, tls: ssl.SSLContext | None) -> SMTP:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # passwords without TLS: that is what is tested
+            return self._protocol(tls)
+
+    def _protocol(self, tls: ssl.SSLContext | None) -> SMTP:
         return SMTP(
             self,
             hostname="receiver.test",

@@ -46,7 +46,7 @@ class Stage:
         self._database: SqlDatabase | None = None
 
     def link(self, name: str = "icon-ams-01", site: str = "ams-a") -> Link:
-        """Return a link of the account; it is made, and Healthy, if there is none."""
+        """Return a link of the account; it is made, and Healthy, if there is none (and found with the next listing)."""
         return self.account.links.get(name) or self.account.link(name, site=site)
 
     @asynccontextmanager
@@ -55,19 +55,19 @@ class Stage:
         chosen = settings(self._folder, self._database_url, self.simulator.url, channels)
         database = SqlDatabase(self._database_url)
         await database.prepare(migrate=True)
-        async with asyncio.TaskGroup() as tasks:
-            self._database = database
-            self._pipeline = assemble(
-                chosen, database=database, clock=self.clock, tasks=tasks, owner="stage", chance=lambda: 0.5
-            )
-            await self._pipeline.begin()
-            await self.step()
-            try:
+        self._database = database
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._pipeline = assemble(
+                    chosen, database=database, clock=self.clock, tasks=tasks, owner="stage", chance=lambda: 0.5
+                )
+                await self._pipeline.begin()
+                await self.step()
                 yield
-            finally:
-                for watch in self._pipeline.watches:
-                    await watch.cloudflare.close()
-        await database.close()
+        finally:
+            for watch in self._pipeline.watches if self._pipeline else ():
+                await watch.cloudflare.close()
+            await database.close()
 
     async def step(self) -> None:
         """Do all that is due at this moment."""
@@ -89,9 +89,13 @@ class Stage:
         """Let the link be seen in each of these states, one poll after the other."""
         for state in states:
             link.set(state, reason)
-            before = len(self.simulator.requests.of(link=link.name))
-            while len(self.simulator.requests.of(link=link.name)) == before:
+            asked = len(self.simulator.requests.of(link=link.name))
+            for _ in range(120):
+                if len(self.simulator.requests.of(link=link.name)) > asked:
+                    break
                 await self.advance(5)
+            else:
+                raise AssertionError(f"{link.name} was not polled in 10 minutes")
 
     async def incidents(self) -> list[Found]:
         assert self._database is not None
@@ -111,6 +115,8 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(database_url: str, folder: Path) -> AsyncIterator[Stage]:
-    """Set a stage."""
+    """Set a stage with one link."""
     async with Simulator() as simulator:
-        yield Stage(simulator, database_url, folder)
+        stage = Stage(simulator, database_url, folder)
+        stage.link()
+        yield stage

@@ -17,7 +17,7 @@ from notifier.adapters.channels.answers import brief
 from notifier.adapters.channels.secrets import hiding, login_secrets
 from notifier.adapters.channels.text import html, one_line, plain
 from notifier.adapters.channels.threads import Threads
-from notifier.adapters.channels.web import DEADLINE_S
+from notifier.adapters.channels.web import CLIENT, DEADLINE_S
 from notifier.ports import Accepted, Answer, Message, Refused, TryAgain
 
 _Refusals = dict[str, tuple[int, bytes]]
@@ -35,7 +35,7 @@ class MailChannel:
         self.name = name
         self._plugin = plugin
         self._host = plugin.smtp_host
-        self._sender = (str(plugin.from_addr[0] or ""), str(plugin.from_addr[1]))
+        self._sender = (str(plugin.from_addr[0] or CLIENT), str(plugin.from_addr[1]))
         self._to = [(str(name or ""), address) for name, address in plugin.targets]
         self._recipients = {*(address for _, address in self._to), *plugin.cc, *plugin.bcc}
         self._hide = hiding(login_secrets(plugin.user or "", plugin.password or "") if plugin.password else ())
