@@ -26,7 +26,7 @@ from notifier.pipeline.discovery import Discovery, Selection
 from notifier.pipeline.polling import Pace, Poller
 from notifier.pipeline.recording import Recipients, Recorder
 from notifier.pipeline.upkeep import Retention, Upkeep
-from notifier.ports import Clock, Cloudflare
+from notifier.ports import Channel, Clock, Cloudflare
 from notifier.settings import AccountSettings, Settings
 
 _log = logging.getLogger(__name__)
@@ -66,11 +66,11 @@ class Pipeline:
     watches: Sequence[Watch]
     deliverers: Sequence[Deliverer]
     upkeep: Upkeep
-    channels: Sequence[str]
+    channels: Sequence[Channel]
 
     async def begin(self) -> None:
         """Take up what the database holds (R13)."""
-        await self.upkeep.drop_channels(self.channels)
+        await self.upkeep.drop_channels([channel.name for channel in self.channels])
         for watch in self.watches:
             links, states = await watch.recorder.known()
             watch.poller.watch(list(links.values()), states)
@@ -79,6 +79,13 @@ class Pipeline:
         """Have every channel look for what is due."""
         for deliverer in self.deliverers:
             deliverer.wake()
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        for watch in self.watches:
+            await watch.cloudflare.close()
+        for channel in self.channels:
+            await channel.close()
 
 
 def assemble(
@@ -121,7 +128,7 @@ def assemble(
         recipients=recipients,
         retention=Retention(deliveries=settings.retention.deliveries, observations=settings.retention.observations),
     )
-    return Pipeline([wiring.watch(account) for account in settings.accounts], deliverers, upkeep, list(channels))
+    return Pipeline([wiring.watch(account) for account in settings.accounts], deliverers, upkeep, list(channels.values()))
 
 
 class _Wiring:
@@ -289,8 +296,7 @@ class Service:
         await _finish(pipeline, sending)
         async with database.begin() as work:
             await work.outbox.release(self._owner)
-        for watch in pipeline.watches:
-            await watch.cloudflare.close()
+        await pipeline.close()
         _log.info("stopped")
 
 

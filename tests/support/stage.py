@@ -65,8 +65,8 @@ class Stage:
                 await self.step()
                 yield
         finally:
-            for watch in self._pipeline.watches if self._pipeline else ():
-                await watch.cloudflare.close()
+            if self._pipeline is not None:
+                await self._pipeline.close()
             await database.close()
 
     async def step(self) -> None:

@@ -9,19 +9,11 @@ _heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
 _WITH_URLS = ("httpx", "urllib3")  # they log each request's URL below warning
 
 
-class _Ear(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        heard = _heard.get()
-        if heard is not None:
-            heard.append(record.getMessage())
-
-
 def mute() -> None:
     """Keep what Apprise and its HTTP libraries say of URLs out of every log."""
     apprise = logging.getLogger("apprise")
-    apprise.handlers = [_Ear(logging.WARNING)]
     apprise.setLevel(logging.WARNING)
-    apprise.propagate = False
+    apprise.addFilter(_keep)
     for name in _WITH_URLS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -35,3 +27,11 @@ def listening() -> Iterator[list[str]]:
         yield heard
     finally:
         _heard.reset(token)
+
+
+def _keep(record: logging.LogRecord) -> bool:
+    """Give the record to whoever listens, and to no handler at all."""
+    heard = _heard.get()
+    if heard is not None:
+        heard.append(record.getMessage())
+    return False

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Final
 
 import httpx
 from apprise import Apprise, AppriseAsset, NotificationManager, NotifyBase, OverflowMode
@@ -26,7 +25,8 @@ from notifier.adapters.channels.webhook import Webhook
 from notifier.errors import ConfigurationError
 from notifier.ports import Channel
 
-_FORMS: Final = 3  # of a service's URL, shown in an error
+_FORMS = 3  # of a service's URL, shown in an error
+_LAST_PORT = 65_535
 
 
 def open_channels(urls: Mapping[str, str]) -> dict[str, Channel]:
@@ -88,7 +88,7 @@ def _plugin(url: str) -> NotifyBase:
     asset = _apprise()
     with listening() as heard:
         plugin = Apprise.instantiate(url, asset=asset)
-    if plugin is None or heard:
+    if plugin is None or heard or (plugin.port or 0) > _LAST_PORT:
         raise ConfigurationError([_complaint(heard, url) + _expected(url)])
     plugin.request_rate_per_sec = 0  # it would sleep between two sends
     plugin.redirects = False
