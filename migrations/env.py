@@ -1,6 +1,7 @@
 """Runs the migrations on the connection it is handed; `notifier db upgrade` is the command for it."""
 
 from alembic import context
+
 from notifier.adapters.database.tables import metadata
 
 connection = context.config.attributes.get("connection")

@@ -122,13 +122,11 @@ def assemble(
         )
         deliverers.append(deliverer)
     wiring = _Wiring(settings, database, clock, tasks, recipients, committed)
-    upkeep = Upkeep(
-        database=database,
-        clock=clock,
-        recipients=recipients,
-        retention=Retention(deliveries=settings.retention.deliveries, observations=settings.retention.observations),
-    )
-    return Pipeline([wiring.watch(account) for account in settings.accounts], deliverers, upkeep, list(channels.values()))
+    kept = settings.retention
+    retention = Retention(deliveries=kept.deliveries, observations=kept.observations)
+    upkeep = Upkeep(database=database, clock=clock, recipients=recipients, retention=retention)
+    watches = [wiring.watch(account) for account in settings.accounts]
+    return Pipeline(watches, deliverers, upkeep, list(channels.values()))
 
 
 class _Wiring:

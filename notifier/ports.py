@@ -118,10 +118,6 @@ class Channel(Protocol):
         """Let go of the connections."""
         ...
 
-    async def close(self) -> None:
-        """Let go of the connections."""
-        ...
-
 
 # --- The database -------------------------------------------------------------------------------------------
 
@@ -265,9 +261,7 @@ class Outbox(Protocol):
         """Write notifications, each with its deliveries."""
         ...
 
-    async def claim(
-        self, channel: str, *, now: datetime, until: datetime, owner: str, limit: int
-    ) -> list[Claimed]:
+    async def claim(self, channel: str, *, now: datetime, until: datetime, owner: str, limit: int) -> list[Claimed]:
         """Lease deliveries that are due, urgent first; only the oldest unsettled one of each lane (R15)."""
         ...
 

@@ -22,9 +22,7 @@ def upgrade() -> None:
         sa.Column("until_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_gaps")),
     )
-    op.create_index(
-        op.f("ix_gaps_account_name_from_at"), "gaps", ["account", "name", "from_at"], unique=False
-    )
+    op.create_index(op.f("ix_gaps_account_name_from_at"), "gaps", ["account", "name", "from_at"], unique=False)
     op.create_table(
         "incidents",
         sa.Column("id", NUMBER, autoincrement=True, nullable=False),
@@ -80,9 +78,7 @@ def upgrade() -> None:
         sa.Column("cause", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_observations")),
     )
-    op.create_index(
-        op.f("ix_observations_account_name_at"), "observations", ["account", "name", "at"], unique=False
-    )
+    op.create_index(op.f("ix_observations_account_name_at"), "observations", ["account", "name", "at"], unique=False)
     op.create_index(op.f("ix_observations_at"), "observations", ["at"], unique=False)
     op.create_table(
         "states",

@@ -1,19 +1,12 @@
 """The commands; thin. Results go to stdout, logs to stderr."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from notifier.cli.check import check
-from notifier.cli.config import config
 from notifier.cli.context import Context
-from notifier.cli.db import db
-from notifier.cli.demo import demo
-from notifier.cli.look import deliveries, history, incidents, status
-from notifier.cli.run import run
-from notifier.cli.simulate import simulate
-from notifier.cli.test import test
 from notifier.errors import (
     ConfigurationError,
     DatabaseError,
@@ -24,7 +17,35 @@ from notifier.errors import (
 FAILED, WRONG, HELD, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+_COMMANDS = {
+    "run": "run",
+    "check": "check",
+    "test": "test",
+    "status": "look",
+    "history": "look",
+    "incidents": "look",
+    "deliveries": "look",
+    "db": "db",
+    "config": "config",
+    "simulate": "simulate",
+    "demo": "demo",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's module when it is asked for: the libraries of all of them take seconds."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - same
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"notifier.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="cni-notifier", message="%(version)s")
 @click.option(
     "--config",
@@ -38,10 +59,6 @@ FAILED, WRONG, HELD, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 130
 def notifier(click_context: click.Context, path: Path | None, log_format: str | None, log_level: str | None) -> None:
     """Tells, once and durably, that a Cloudflare Network Interconnect changed its state."""
     click_context.obj = Context(path=path, log_format=log_format, log_level=log_level)
-
-
-for command in (run, check, test, status, history, incidents, deliveries, db, config, simulate, demo):
-    notifier.add_command(command)
 
 
 def main() -> None:

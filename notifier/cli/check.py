@@ -9,6 +9,7 @@ from notifier.adapters.channels import open_channels
 from notifier.adapters.cloudflare import CloudflareApi
 from notifier.adapters.database import schema
 from notifier.adapters.database.database import SqlDatabase
+from notifier.adapters.database.tables import HEAD
 from notifier.app import SystemClock, budget_of, credential_of
 from notifier.cli.context import Context
 from notifier.errors import NotifierError
@@ -76,4 +77,4 @@ async def _database(settings: Settings) -> tuple[bool, str]:
         return False, f"database: {error}"
     finally:
         await database.close()
-    return True, f"database: schema {schema.head()}"
+    return True, f"database: schema {HEAD}"

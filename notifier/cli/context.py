@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from notifier.adapters.database.database import SqlDatabase
 from notifier.logs import configure
 from notifier.settings import Settings, load
 
@@ -30,7 +29,3 @@ class Context:
             secrets=settings.secrets(),
         )
         return settings
-
-    def database(self) -> SqlDatabase:
-        """Return the configured database."""
-        return SqlDatabase(self.settings().database.get_secret_value())

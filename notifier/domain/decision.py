@@ -107,9 +107,7 @@ def decide(state: State, seen: Observation, policy: Policy) -> Decision:
 
 def _decide_seen(state: State, at: datetime, sight: Seen, policy: Policy) -> Decision:
     gap = _gap(state, at, policy)
-    looked = replace(
-        state, observed_at=at, last_seen_at=at, failed_polls=0, blind=False, cause=None, candidate=None
-    )
+    looked = replace(state, observed_at=at, last_seen_at=at, failed_polls=0, blind=False, cause=None, candidate=None)
     if sight.status == state.status:
         return Decision(looked, notable=_had_something_to_forget(state) or gap is not None, gap=gap)
     candidate = _sighted(state, at, sight)
@@ -147,9 +145,7 @@ def _sighted(state: State, at: datetime, sight: Seen) -> Candidate:
 
 def _believed(state: State, candidate: Candidate, at: datetime, policy: Policy) -> bool:
     if candidate.problem:
-        worse_at_once = (
-            state.status is not None and state.is_problem and is_worse(candidate.status, state.status)
-        )
+        worse_at_once = state.status is not None and state.is_problem and is_worse(candidate.status, state.status)
         return worse_at_once or candidate.sightings >= policy.confirm
     if state.status is None:
         return True

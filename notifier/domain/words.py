@@ -49,11 +49,7 @@ def tell_transition(transition: Transition, link: Interconnect, voice: Voice) ->
             kind, level = Kind.UP, Severity.INFO
         case _:
             assert_never(t.change)
-    key = (
-        incident_key(IncidentKind.INTERCONNECT, t.account, t.name, t.incident)
-        if t.incident is not None
-        else None
-    )
+    key = incident_key(IncidentKind.INTERCONNECT, t.account, t.name, t.incident) if t.incident is not None else None
     return Notification(
         kind=kind,
         severity=level,
@@ -134,9 +130,7 @@ def tell_blind(view: View, extent: Extent, voice: Voice, at: datetime) -> Notifi
     )
 
 
-def tell_seen_again(
-    before: View, differing: Sequence[tuple[str, str]], voice: Voice, at: datetime
-) -> Notification:
+def tell_seen_again(before: View, differing: Sequence[tuple[str, str]], voice: Voice, at: datetime) -> Notification:
     """Say that the account is seen again; `differing` are links whose status now differs, not yet confirmed."""
     lasted = format_duration(at - before.since) if before.since is not None else "a while"
     facts: list[tuple[str, Fact]] = []
@@ -182,9 +176,7 @@ def tell_channel_failed(incident: Incident, cause: str, lost: Notification) -> N
         subject=incident.subject,
         title=f"channel {incident.subject} does not take messages: {cause}",
         lead=f'Not delivered there: "{lost.title}".',
-        facts=(
-            ("What to do", f"correct channels.{incident.subject}, then: notifier test {incident.subject}"),
-        ),
+        facts=(("What to do", f"correct channels.{incident.subject}, then: notifier test {incident.subject}"),),
         incident_key=incident.key,
         observed_at=incident.opened_at,
         recorded_at=incident.opened_at,
@@ -207,4 +199,3 @@ def tell_channel_works(incident: Incident, at: datetime, *, removed: bool = Fals
         observed_at=at,
         recorded_at=at,
     )
-

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 import pytest
 
@@ -10,6 +11,7 @@ from notifier.domain.blindness import View
 from notifier.domain.decision import Gap, Policy
 from notifier.domain.incident import Incident, IncidentKind
 from notifier.domain.notification import Action, Kind, Notification
+from notifier.domain.state import State
 from notifier.domain.status import Severity
 from notifier.errors import ConflictError
 from notifier.ports import Accepted, Claimed, Database, Outcome, Promise, Refused, Settlement, TryAgain
@@ -45,6 +47,11 @@ def promise(channel: str = "noc", lane: str = "a", urgency: int = 0) -> Promise:
         due_at=NIGHT,
         give_up_at=NIGHT + timedelta(days=1),
     )
+
+
+async def save(database: Database, *states: State) -> None:
+    async with database.begin() as work:
+        await work.watched.save_states(states)
 
 
 async def put(database: Database, *promises: Promise) -> None:
@@ -96,10 +103,9 @@ async def test_who_saves_second_is_told_so_and_saves_nothing(database: Database)
     state = run("Healthy")[-1].state
     async with database.begin() as work:
         await work.watched.save_states([state])
+    other = replace(unknown("other"), status="Healthy")
     with pytest.raises(ConflictError):
-        async with database.begin() as work:
-            other = replace(unknown("other"), status="Healthy")
-            await work.watched.save_states([other, replace(state, status="Down")])
+        await save(database, other, replace(state, status="Down"))
     async with database.begin() as work:
         states = await work.watched.states(ACCOUNT, [state.name, "other"])
     assert {name: s.status for name, s in states.items()} == {state.name: "Healthy"}
@@ -115,11 +121,14 @@ async def test_a_state_is_saved_version_by_version(database: Database) -> None:
 
 
 async def test_nothing_of_a_failed_unit_of_work_remains(database: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def cut_short() -> None:
         async with database.begin() as work:
             await work.outbox.promise([(told(), [promise()])])
             await work.watched.save_view(View(account=ACCOUNT))
             raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        await cut_short()
     assert await claim(database) == []
 
 
@@ -298,7 +307,7 @@ async def test_only_what_is_settled_and_old_is_forgotten(database: Database) -> 
 async def test_many_claimers_never_share_a_delivery(sql_database: Database) -> None:
     await put(sql_database, *(promise(lane=str(number)) for number in range(40)))
     claims = await asyncio.gather(*(claim(sql_database, owner=f"replica {n}", limit=10) for n in range(8)))
-    ids = [claimed.id for claimed in sum(claims, [])]
+    ids = [claimed.id for claimed in chain.from_iterable(claims)]
     assert len(ids) == len(set(ids))
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from notifier.adapters.database import schema
+from notifier.adapters.database import migrating, schema
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.engine import connection
-from notifier.adapters.database.tables import metadata
+from notifier.adapters.database.tables import HEAD, metadata
 from notifier.errors import DatabaseHeldError, DatabaseUnreachableError, SchemaError
 
 
@@ -23,16 +24,20 @@ async def test_an_upgrade_from_empty_equals_the_tables(sql_database: SqlDatabase
         assert await conn.run_sync(differences) == []
 
 
+def test_the_version_asked_for_is_the_newest_migrations() -> None:
+    assert ScriptDirectory.from_config(migrating.configuration()).get_heads() == [HEAD]
+
+
 async def test_an_upgrade_can_be_repeated(sql_database: SqlDatabase) -> None:
-    await schema.upgrade(sql_database.engine)
-    assert await schema.current(sql_database.engine) == schema.head()
+    await migrating.upgrade(sql_database.engine)
+    assert await schema.current(sql_database.engine) == HEAD
 
 
 async def test_one_step_down_and_up_again_works(sql_database: SqlDatabase) -> None:
-    await schema.downgrade(sql_database.engine)
+    await migrating.downgrade(sql_database.engine)
     with pytest.raises(SchemaError, match="run: notifier db upgrade"):
         await schema.require(sql_database.engine)
-    await schema.upgrade(sql_database.engine)
+    await migrating.upgrade(sql_database.engine)
     await schema.require(sql_database.engine)
 
 

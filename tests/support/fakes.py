@@ -76,9 +76,6 @@ class FakeChannel:
     async def close(self) -> None:
         """Nothing is open."""
 
-    async def close(self) -> None:
-        """Nothing is open."""
-
     @property
     def titles(self) -> list[str]:
         return [message.notification.title.removeprefix("[production] ") for message in self.taken]

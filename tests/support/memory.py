@@ -79,7 +79,7 @@ class MemoryWatched:
     async def links(self, account: str) -> dict[str, Interconnect]:
         return {name: link for (owner, name), link in self._tables.links.items() if owner == account}
 
-    async def save_links(self, account: str, links: Collection[Interconnect], at: datetime) -> None:
+    async def save_links(self, account: str, links: Collection[Interconnect], at: datetime) -> None:  # noqa: ARG002 - the port's
         for name in await self.links(account):
             del self._tables.links[account, name]
         self._tables.links |= {(account, link.name): link for link in links}

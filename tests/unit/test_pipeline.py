@@ -178,7 +178,7 @@ async def test_scenario_20_each_failure_is_tried_again_until_it_is_taken(
 
 
 async def test_scenario_22_a_refusal_is_told_once_on_another_channel_and_taken_back_when_it_works(
-    memory: MemoryDatabase, clock: FakeClock, cloudflare: FakeCloudflare, noc: FakeChannel, pager: FakeChannel
+    memory: MemoryDatabase, clock: FakeClock, cloudflare: FakeCloudflare, noc: FakeChannel
 ) -> None:
     mail = FakeChannel("mail")
     mail.answers = [Refused(cause="401 bad token", code=401), Refused(cause="401 bad token", code=401)]

@@ -21,6 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+HEAD = "0001"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware moment in UTC, on SQLite too, which keeps no zone."""
