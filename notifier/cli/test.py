@@ -36,8 +36,6 @@ async def _send_all(channels: list[Channel]) -> dict[str, Answer]:
     answers = await asyncio.gather(*(_send(channel) for channel in channels))
     for channel in channels:
         await channel.close()
-    for channel in channels:
-        await channel.close()
     return {channel.name: answer for channel, answer in zip(channels, answers, strict=True)}
 
 

@@ -74,11 +74,19 @@ def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
 class Service:
     """One `notifier run`; its log is kept in a file."""
 
-    def __init__(self, config: Path, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, config: Path, environ: Mapping[str, str] | None = None, *, from_environment: bool = False
+    ) -> None:
+        """With `from_environment` the file isn't given: everything is in `environ`."""
         self._config = config
+        self._options = [] if from_environment else ["--config", str(config)]
         self._environ = environ
         self._process: asyncio.subprocess.Process | None = None
         self.log_path = config.with_name("service.log")
+
+    @property
+    def started(self) -> bool:
+        return self._process is not None
 
     @property
     def log(self) -> str:
@@ -92,8 +100,7 @@ class Service:
                 sys.executable,
                 "-m",
                 "notifier",
-                "--config",
-                str(self._config),
+                *self._options,
                 "run",
                 "--migrate",
                 cwd=self._config.parent,

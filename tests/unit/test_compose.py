@@ -79,10 +79,11 @@ def test_the_environment_is_a_whole_configuration(service: dict[str, Any], tmp_p
 
 @each_of_ours
 def test_its_command_exists(service: dict[str, Any]) -> None:
-    command: click.Command = notifier
+    command: click.Command | None = notifier
     for word in service["command"]:
         assert isinstance(command, click.Group)
-        command = command.commands[word]
+        command = command.get_command(click.Context(command), word)
+    assert command is not None
     assert not isinstance(command, click.Group)
 
 

@@ -38,7 +38,7 @@ class MailChannel:
         self._sender = (str(plugin.from_addr[0] or CLIENT), str(plugin.from_addr[1]))
         self._to = [(str(name or ""), address) for name, address in plugin.targets]
         self._recipients = {*(address for _, address in self._to), *plugin.cc, *plugin.bcc}
-        self._hide = hiding(login_secrets(plugin.user or "", plugin.password or "") if plugin.password else ())
+        self._hide = hiding(login_secrets(plugin.user or "", plugin.password or ""))
         self._threads = Threads[_Refusals]()
         self._taken: dict[str, set[str]] = {}  # by mail, who has it, while others are still owed it
 

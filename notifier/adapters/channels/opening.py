@@ -91,7 +91,7 @@ def _plugin(url: str) -> NotifyBase:
     if plugin is None or heard or (plugin.port or 0) > _LAST_PORT:
         raise ConfigurationError([_complaint(heard, url) + _expected(url)])
     plugin.request_rate_per_sec = 0  # it would sleep between two sends
-    pass
+    plugin.redirects = False
     if plugin.overflow_mode == OverflowMode.UPSTREAM:
         plugin.overflow_mode = OverflowMode.TRUNCATE
     return plugin

@@ -15,7 +15,7 @@ def secrets_of(url: str) -> frozenset[str]:
     place, _, query = url.partition("://")[2].partition("?")
     login, _, rest = place.rpartition("@")
     host, *path = re.split(r"[/#]+", rest)
-    values = [value for value in re.split(r"[^=&]*=|&", query) if value]
+    values = [pair.partition("=")[2] for pair in query.split("&")]
     parts = [login, *login.split(":", 1), *_maybe_token(host), *path, *values]
     meant = [form for part in parts for form in (part, unquote(part), *unquote(part).split())]
     user, _, password = unquote(login).partition(":")
@@ -23,7 +23,9 @@ def secrets_of(url: str) -> frozenset[str]:
 
 
 def login_secrets(user: str, password: str) -> frozenset[str]:
-    """Return a password in the forms in which it is sent over HTTP and SMTP."""
+    """Return a password in the forms in which it is sent over HTTP and SMTP; nothing if there is none."""
+    if not password:
+        return frozenset()
     return frozenset({password, _base64(password), _base64(f"{user}:{password}"), _base64(f"\0{user}\0{password}")})
 
 
