@@ -1,12 +1,13 @@
 # Each target sets up what it needs: git, make and Python >= 3.11 are enough. PYTHON=python3.12 chooses the Python.
 # From another folder: make -C FOLDER demo
 
-.PHONY: help demo run test check format lock schema clean .ready
+.PHONY: help demo run test test-kill check format lock schema clean .ready
 
 help:
 	@echo "make demo    watch the service at work against a simulated Cloudflare (STAY=1: until Ctrl-C)"
 	@echo "make run     run the service (CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID, NOTIFIER_CHANNELS)"
 	@echo "make test    every test, on SQLite and on PostgreSQL"
+	@echo "make test-kill  the service killed 200 times, on each database (about 40 minutes)"
 	@echo "make check   format, lint, types, contracts, schema, quick tests"
 	@echo "make format | schema | lock | clean"
 
@@ -18,6 +19,9 @@ run: .ready
 
 test: .ready
 	@scripts/test
+
+test-kill: .ready
+	@NOTIFIER_TEST_KILLS=$(or $(KILLS),200) .venv/bin/python -m pytest -n 2 --all-databases tests/e2e/test_kill.py
 
 check: .ready
 	@scripts/check

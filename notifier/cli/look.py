@@ -17,6 +17,7 @@ from notifier.adapters.database.reading import Found, Reading, Wanted
 from notifier.app import SystemClock, credential_of, kept_interval
 from notifier.cli.context import Context
 from notifier.domain.duration import format_duration, parse_duration
+from notifier.logs import Redaction
 from notifier.settings import Settings
 
 _COLOURS = {
@@ -80,6 +81,7 @@ class _Desk:
         self.wanted = wanted
         self.as_json = as_json
         self.now = SystemClock().now()
+        self._redact = Redaction(settings.secrets())  # what a receiver echoed is in the database as it came
         self._names = {account.id: account.name for account in settings.accounts}
 
     def fetch(self, question: Callable[[Reading], Awaitable[list[Found]]]) -> list[Found]:
@@ -103,7 +105,7 @@ class _Desk:
     def show(self, found: Sequence[Found], columns: dict[str, Callable[[Found], str | None]], empty: str) -> None:
         """Print rows as a table with these columns, or all they hold as JSON."""
         if self.as_json:
-            click.echo(json.dumps(found, default=_json, indent=2))
+            click.echo(json.dumps(self._redact(found), indent=2))
             return
         if not found:
             click.echo(empty)
@@ -113,8 +115,8 @@ class _Desk:
             table.add_column(column, overflow="fold")
         for row in found:
             # Text, not markup: what Cloudflare says is not ours to interpret.
-            cells = [cell(row) or "" for cell in columns.values()]
-            table.add_row(*(Text(_printable(cell), style=_COLOURS.get(cell.split(" ")[0], "")) for cell in cells))
+            cells = [_printable(self._redact(cell(row) or "")) for cell in columns.values()]
+            table.add_row(*(Text(cell, style=_COLOURS.get(cell.split(" ")[0], "")) for cell in cells))
         console = Console(highlight=False)
         if not console.is_terminal:
             console = Console(highlight=False, width=_WIDE)
@@ -123,12 +125,6 @@ class _Desk:
     def ago(self, at: datetime | None) -> str:
         """Say how long ago something was."""
         return "" if at is None else f"{format_duration(max(self.now - at, timedelta()))} ago"
-
-
-def _json(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def _printable(text: str) -> str:

@@ -68,7 +68,7 @@ async def notifier(*arguments: str, folder: Path, environ: Mapping[str, str] | N
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CLOUDFLARE_", "NOTIFIER_"))}
     checkout = str(Path(__file__).parents[2])
-    return kept | {"PYTHONPATH": checkout, "PYTHONWARNINGS": "default"} | dict(more or {})
+    return kept | {"PYTHONPATH": checkout} | dict(more or {})
 
 
 class Service:
