@@ -97,7 +97,6 @@ _OTHERS = (
     "aiohttp.access",
     "apscheduler.scheduler",
     "apscheduler.executors.default",
-    "apprise",
     "alembic.runtime.migration",
     "sqlalchemy.engine",
     "notifiers",
@@ -147,7 +146,7 @@ def test_a_traceback_is_spared_those_who_read_text(log_format: str, level: str, 
 
 def test_a_record_whose_words_and_arguments_do_not_fit_is_still_written() -> None:
     stream = _configured()
-    logging.getLogger("apprise").warning("%d of us", "many")
+    logging.getLogger("aiohttp").warning("%d of us", "many")
     assert "%d of us" in stream.getvalue()
 
 
