@@ -12,5 +12,5 @@ pytest_plugins = [
 _MEDDLING = ("CLOUDFLARE_", "NOTIFIER_", "PG", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "PIP_PREFIX", "PIP_TARGET")
 
 for name in list(os.environ):
-    if name.upper().startswith(_MEDDLING) and name != "NOTIFIER_TEST_POSTGRES_URL":
+    if name.upper().startswith(_MEDDLING) and not name.startswith("NOTIFIER_TEST_"):
         del os.environ[name]
