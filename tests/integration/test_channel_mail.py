@@ -34,14 +34,14 @@ async def test_a_mail_says_it_in_text_and_in_html(mail_receiver: MailReceiver) -
     assert mail.part("plain").replace("\r\n", "\n") == (
         'icon-ams-01 changed from Healthy to Down.\nCloudflare says: "Port down"\n\n'
         "Speed: 10G\nSightings: 2\nRedundant: False\n\n"
-        f"observed 03:12:04Z, late by 8m07s\n{KEY}\n"
+        f"observed 03:12:04Z, late by 8m07s\nIncident: {KEY}\n"
     )
     assert mail.part("html").strip() == (
         "<p>icon-ams-01 changed from Healthy to Down.</p><p>Cloudflare says: &quot;Port down&quot;</p>"
         '<table><tr><th align="left">Speed</th><td>10G</td></tr>'
         '<tr><th align="left">Sightings</th><td>2</td></tr>'
         '<tr><th align="left">Redundant</th><td>False</td></tr></table>'
-        f"<p>observed 03:12:04Z, late by 8m07s</p><p>{KEY}</p>"
+        f"<p>observed 03:12:04Z, late by 8m07s</p><p>Incident: {KEY}</p>"
     )
 
 

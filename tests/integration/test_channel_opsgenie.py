@@ -8,7 +8,7 @@ URL = "opsgenie://0p5g3n1e-4p1-k3y/"
 ALIAS = KEY.replace(":", "%3A")
 DESCRIPTION = (
     'icon-ams-01 changed from Healthy to Down.\nCloudflare says: "Port down"\n\n'
-    f"Speed: 10G\nSightings: 2\nRedundant: False\n\n{KEY}"
+    f"Speed: 10G\nSightings: 2\nRedundant: False\n\nIncident: {KEY}"
 )
 
 

@@ -19,7 +19,7 @@ async def test_a_form_is_filled_in(http_receiver: HttpReceiver) -> None:
     form = parse_qs(http_receiver.requests[0].body.decode())
     assert form["title"] == ["[production] icon-ams-01 is Down (was Healthy) #42"]
     assert form["type"] == ["failure"]
-    assert form["message"][0].endswith(f"observed 03:12:04Z, late by 8m07s\n{KEY}")
+    assert form["message"][0].endswith(f"observed 03:12:04Z, late by 8m07s\nIncident: {KEY}")
 
 
 async def test_xml_is_escaped(http_receiver: HttpReceiver) -> None:
@@ -67,7 +67,7 @@ async def test_the_console_shows_each_message(capsys: pytest.CaptureFixture[str]
         assert isinstance(await channel.send(TELL), Accepted)
     shown = capsys.readouterr().out
     assert "[failure] [production] icon-ams-01 is Down (was Healthy) #42\n" in shown
-    assert f"    {KEY}\n" in shown
+    assert f"    Incident: {KEY}\n" in shown
 
 
 STUCK = """

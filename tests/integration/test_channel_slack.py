@@ -31,7 +31,7 @@ async def test_a_webhook_gets_a_readable_post(fixed_hosts: FixedHosts) -> None:
             {"title": "Sightings", "value": "2", "short": True},
             {"title": "Redundant", "value": "False", "short": True},
         ],
-        "footer": f"observed 03:12:04Z, late by 8m07s · {KEY}",
+        "footer": f"observed 03:12:04Z, late by 8m07s · Incident: {KEY}",
         "ts": 1795403524,
         "mrkdwn_in": [],
     }

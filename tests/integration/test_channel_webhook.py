@@ -27,7 +27,7 @@ async def test_a_webhook_gets_apprises_fields_and_the_notification_typed(http_re
         "title": "[production] icon-ams-01 is Down (was Healthy) #42",
         "message": (
             'icon-ams-01 changed from Healthy to Down.\nCloudflare says: "Port down"\n\n'
-            f"Speed: 10G\nSightings: 2\nRedundant: False\n\nobserved 03:12:04Z, late by 8m07s\n{KEY}"
+            f"Speed: 10G\nSightings: 2\nRedundant: False\n\nobserved 03:12:04Z, late by 8m07s\nIncident: {KEY}"
         ),
         "attachments": [],
         "type": "failure",

@@ -44,7 +44,8 @@ def opening(message: Message) -> list[str]:
 
 def closing(message: Message) -> list[str]:
     """Return how late it is, and the incident's key."""
-    return [line for line in (late(message), message.notification.incident_key) if line]
+    key = message.notification.incident_key
+    return [line for line in (late(message), f"Incident: {key}" if key else None) if line]
 
 
 def late(message: Message) -> str | None:
