@@ -21,7 +21,7 @@ test: .ready
 	@scripts/test
 
 test-kill: .ready
-	@NOTIFIER_TEST_KILLS=$(or $(KILLS),200) .venv/bin/python -m pytest -n 2 --all-databases tests/e2e/test_kill.py
+	@NOTIFIER_TEST_KILLS=$(or $(KILLS),200) .venv/bin/python -m pytest -n 2 -o faulthandler_timeout=0 --all-databases tests/e2e/test_kill.py
 
 check: .ready
 	@scripts/check

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from notifier.domain.budget import RequestBudget
 from notifier.domain.decision import Policy
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.schedule import stretched
+from notifier.domain.state import State
 from notifier.domain.words import Voice
 from notifier.errors import ConfigurationError
 from notifier.pipeline.delivery import Deliverer
@@ -57,6 +58,7 @@ class Watch:
     recorder: Recorder
     poller: Poller
     discovery: Discovery
+    found: Callable[[Sequence[Interconnect], Mapping[str, State]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Pipeline:
         await self.upkeep.drop_channels([channel.name for channel in self.channels])
         for watch in self.watches:
             links, states = await watch.recorder.known()
-            watch.poller.watch(list(links.values()), states)
+            watch.found(list(links.values()), states)
 
     async def wake(self) -> None:
         """Have every channel look for what is due."""
@@ -153,7 +155,6 @@ class _Wiring:
     def watch(self, account: AccountSettings) -> Watch:
         settings, clock = self._settings, self._clock
         credential = credential_of(account)
-        policy = policy_of(settings)
         cloudflare = CloudflareApi(
             account=account.id,
             url=settings.cloudflare.url,
@@ -165,7 +166,7 @@ class _Wiring:
         recorder = Recorder(
             voice=Voice(account=account.id, name=account.name, zone=ZoneInfo(settings.timezone)),
             database=self._database,
-            policy=policy,
+            policy=policy_of(settings),
             recipients=self._recipients,
             clock=clock,
             committed=self._committed,
@@ -175,11 +176,15 @@ class _Wiring:
             cloudflare=cloudflare,
             recorder=recorder,
             clock=clock,
-            policy=policy,
             pace=Pace(interval=settings.poll.interval, recheck=settings.poll.recheck),
             tasks=self._tasks,
         )
         self._pollers.append((credential, poller))
+
+        def found(links: Sequence[Interconnect], states: Mapping[str, State]) -> None:
+            poller.watch(links, states)
+            self._keep_pace(credential)
+
         discovery = Discovery(
             cloudflare=cloudflare,
             recorder=recorder,
@@ -187,15 +192,11 @@ class _Wiring:
             selection=Selection(account.include, account.exclude),
             every=settings.poll.discovery,
             after_failure=settings.poll.interval,
-            found=lambda links: self._found(credential, poller, links),
+            found=lambda links: found(links, {}),
         )
-        return Watch(account, cloudflare, recorder, poller, discovery)
+        return Watch(account, cloudflare, recorder, poller, discovery, found)
 
-    def _found(self, credential: Credential, poller: Poller, links: Sequence[Interconnect]) -> None:
-        poller.watch(links, {})
-        self.keep_pace(credential)
-
-    def keep_pace(self, credential: Credential) -> None:
+    def _keep_pace(self, credential: Credential) -> None:
         """Stretch the interval of the accounts of one credential if its budget can't keep it (R32)."""
         pollers = [poller for other, poller in self._pollers if other == credential]
         interval = kept_interval(self._settings, sum(poller.watched for poller in pollers))

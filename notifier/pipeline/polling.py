@@ -3,12 +3,13 @@
 import asyncio
 import heapq
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zlib import crc32
 
-from notifier.domain.decision import Policy, decide
+from notifier.domain.decision import decide
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.observation import CauseKind, Observation, Seen, Sight, Unseen
 from notifier.domain.schedule import next_due, phase
@@ -44,7 +45,6 @@ class Poller:
         cloudflare: Cloudflare,
         recorder: Recorder,
         clock: Clock,
-        policy: Policy,
         pace: Pace,
         tasks: asyncio.TaskGroup,
     ) -> None:
@@ -53,10 +53,10 @@ class Poller:
         self._cloudflare = cloudflare
         self._recorder = recorder
         self._clock = clock
-        self._policy = policy
         self._pace = pace
         self._tasks = tasks
         self._links: dict[str, Interconnect] = {}
+        self._sites: dict[str | None, list[str]] = {}
         self._states: dict[str, State] = {}
         self._phases: dict[str, float] = {}
         self._offset = crc32(account.encode()) % 1000  # or all accounts' first links would be due together
@@ -84,11 +84,15 @@ class Poller:
 
     def pace(self, interval: timedelta) -> None:
         """Take another interval, from each link's next poll on (R32)."""
-        self._pace = Pace(interval=interval, recheck=min(self._pace.recheck, interval))
+        self._pace = replace(self._pace, interval=interval)
+        self._recorder.expect(interval)
 
     def watch(self, links: Sequence[Interconnect], states: Mapping[str, State]) -> None:
         """Watch exactly these; `states` are stored ones, for links not watched so far."""
         self._links = {link.name: link for link in links}
+        self._sites = defaultdict(list)
+        for link in links:
+            self._sites[link.site].append(link.name)
         for gone in self._due.keys() - self._links.keys():
             del self._due[gone]
         now = self._clock.now()
@@ -156,7 +160,7 @@ class Poller:
             return
         state = self._states[name]
         seen = Observation(account=self._account, name=name, at=now, sight=sight)
-        decision = decide(state, seen, self._policy)
+        decision = decide(state, seen, self._recorder.policy)
         if not decision.notable:
             self._states[name] = decision.state
             if isinstance(sight, Seen):
@@ -219,8 +223,8 @@ class Poller:
         site = self._links[name].site if name in self._links else None
         if site is None or candidate is None or not candidate.problem or candidate.sightings > 1:
             return
-        for other, link in self._links.items():
-            if link.site == site and other not in self._busy and self._states[other].candidate is None:
+        for other in self._sites[site]:
+            if other not in self._busy and self._states[other].candidate is None:
                 self._put(other, now, urgent=True)
 
     async def flush(self) -> None:

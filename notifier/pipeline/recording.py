@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
 from notifier.domain import blindness, words
@@ -88,10 +88,14 @@ class Recorder:
         self._voice = voice
         self._account = voice.account
         self._database = database
-        self._policy = policy
+        self.policy = policy
         self._recipients = recipients
         self._clock = clock
         self._committed = committed
+
+    def expect(self, interval: timedelta) -> None:
+        """Expect polls this far apart: only a longer silence is a gap (R11)."""
+        self.policy = replace(self.policy, gap_after=self.policy.blind_after * interval)
 
     async def known(self) -> tuple[dict[str, Interconnect], dict[str, State]]:
         """Return the watched links and their states as they are stored."""
@@ -130,7 +134,7 @@ class Recorder:
 
         async def write(work: UnitOfWork) -> None:
             before = await work.watched.view(self._account)
-            after = blindness.listing_failed(before, cause, self._policy.blind_after)
+            after = blindness.listing_failed(before, cause, self.policy.blind_after)
             await self._look(work, before, after, self._clock.now())
 
         await self._transact(write)
@@ -155,7 +159,7 @@ class Recorder:
         before = {name: stored.get(name) or State(account=self._account, name=name) for name in names}
         after, batch = dict(before), _Batch()
         for seen in observations:
-            decision = decide(after[seen.name], seen, self._policy)
+            decision = decide(after[seen.name], seen, self.policy)
             after[seen.name] = decision.state
             batch.add(seen, decision)
         changed = {seen.name for seen in batch.observations}

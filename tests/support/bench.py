@@ -47,7 +47,6 @@ class Bench:
             cloudflare=cloudflare,
             recorder=self.recorder,
             clock=clock,
-            policy=policy,
             pace=Pace(interval=INTERVAL, recheck=RECHECK),
             tasks=tasks,
         )

@@ -20,13 +20,15 @@ TOKEN = "planted-api-token-7f3a"
 INTERVAL = timedelta(seconds=60)
 
 
-def settings(folder: Path, database_url: str, api_url: str, channels: Mapping[str, str]) -> Settings:
-    """Read settings as the service does, from a file: defaults, but for where everything is."""
+def settings(
+    folder: Path, database_url: str, api_url: str, channels: Mapping[str, str], rate_limit: Mapping[str, object]
+) -> Settings:
+    """Read settings as the service does, from a file: defaults, but for where everything is, and the rate limit."""
     path = folder / "notifier.yaml"
     document = {
         "database": database_url,
         "accounts": [{"id": ACCOUNT, "name": "production", "token": TOKEN}],
-        "cloudflare": {"url": api_url, "timeout": "500ms"},
+        "cloudflare": {"url": api_url, "timeout": "500ms", "rate_limit": dict(rate_limit)},
         "channels": {name: {"url": url} for name, url in channels.items()},
     }
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
@@ -42,6 +44,7 @@ class Stage:
         self.account: Account = simulator.account(ACCOUNT, token=TOKEN)
         self._database_url = database_url
         self._folder = folder
+        self.rate_limit: dict[str, object] = {}
         self._pipeline: Pipeline | None = None
         self._database: SqlDatabase | None = None
 
@@ -52,7 +55,7 @@ class Stage:
     @asynccontextmanager
     async def at_work(self, **channels: str) -> AsyncIterator[None]:
         """Start the service with these channels (name -> URL); leaving the block is its kill -9."""
-        chosen = settings(self._folder, self._database_url, self.simulator.url, channels)
+        chosen = settings(self._folder, self._database_url, self.simulator.url, channels, self.rate_limit)
         database = SqlDatabase(self._database_url)
         await database.prepare(migrate=True)
         self._database = database
