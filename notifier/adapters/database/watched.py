@@ -76,8 +76,10 @@ class SqlWatched:
         else:
             # As SQLAlchemy writes moments on SQLite, so that they compare as text.
             moments = {k: v.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") for k, v in seen.items()}
-            marks = func.json_each(bindparam(None, json.dumps(moments), type_=Text)).table_valued("key", "value")
-            name, at = marks.c.key, marks.c.value
+            each = func.json_each(bindparam(None, json.dumps(moments), type_=Text)).table_valued("key", "value")
+            # Materialized, SQLite makes an index for it; else it reads the whole document once for every row.
+            marks = select(each.c.key.label("name"), each.c.value.label("at")).cte().prefix_with("MATERIALIZED")
+            name, at = marks.c.name, marks.c.at
         await self._conn.execute(
             update(states)
             .where(states.c.account == account, states.c.name == name, states.c.last_seen_at < at)
