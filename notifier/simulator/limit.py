@@ -53,7 +53,7 @@ class Allowance:
         per = limit.per.total_seconds()
         blocked = self.blocked_until > now
         left = 0 if blocked else limit.requests - len(self.taken)
-        reset = ceil((self.blocked_until if blocked else self.taken[0] + per) - now)
+        reset = ceil(round((self.blocked_until if blocked else self.taken[0] + per) - now, 6))
         headers = {
             "ratelimit": f'"default";r={left};t={reset}',
             "ratelimit-policy": f'"default";q={limit.requests};w={per:g}',

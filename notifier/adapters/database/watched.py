@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, Table, Text, bindparam, cast, func, select, update
+from sqlalchemy import ARRAY, FromClause, Table, Text, bindparam, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -63,28 +63,24 @@ class SqlWatched:
         """Move forward when each link was last seen, all in one statement."""
         if not seen:
             return
-        if self._postgresql:
-            marks = (
-                func.unnest(
-                    bindparam(None, list(seen), type_=ARRAY(Text)),
-                    bindparam(None, list(seen.values()), type_=ARRAY(UtcDateTime)),
-                )
-                .table_valued("name", "at")
-                .render_derived()
-            )
-            name, at = marks.c.name, marks.c.at
-        else:
-            # As SQLAlchemy writes moments on SQLite, so that they compare as text.
-            moments = {k: v.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") for k, v in seen.items()}
-            each = func.json_each(bindparam(None, json.dumps(moments), type_=Text)).table_valued("key", "value")
-            # Materialized, SQLite makes an index for it; else it reads the whole document once for every row.
-            marks = select(each.c.key.label("name"), each.c.value.label("at")).cte().prefix_with("MATERIALIZED")
-            name, at = marks.c.name, marks.c.at
+        marks = self._marks(seen)
         await self._conn.execute(
             update(states)
-            .where(states.c.account == account, states.c.name == name, states.c.last_seen_at < at)
-            .values(last_seen_at=at)
+            .where(states.c.account == account, states.c.name == marks.c.name, states.c.last_seen_at < marks.c.at)
+            .values(last_seen_at=marks.c.at)
         )
+
+    def _marks(self, seen: Mapping[str, datetime]) -> FromClause:
+        """Make a table of names and moments out of one or two bound values."""
+        if self._postgresql:
+            names = bindparam(None, list(seen), type_=ARRAY(Text))
+            moments = bindparam(None, list(seen.values()), type_=ARRAY(UtcDateTime))
+            return func.unnest(names, moments).table_valued("name", "at").render_derived()
+        # As SQLAlchemy writes moments on SQLite, so that they compare as text.
+        written = {name: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") for name, at in seen.items()}
+        each = func.json_each(bindparam(None, json.dumps(written), type_=Text)).table_valued("key", "value")
+        # Materialized, SQLite makes an index for it; else it reads the whole document once for every row.
+        return select(each.c.key.label("name"), each.c.value.label("at")).cte().prefix_with("MATERIALIZED")
 
     async def view(self, account: str) -> View:
         """Return what can be seen of the account."""
