@@ -75,7 +75,7 @@ class Pipeline:
         await self.upkeep.drop_channels([channel.name for channel in self.channels])
         for watch in self.watches:
             links, states = await watch.recorder.known()
-            watch.found(list(links.values()), states)
+            watch.found(links, states)
 
     async def wake(self) -> None:
         """Have every channel look for what is due."""

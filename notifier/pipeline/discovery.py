@@ -41,7 +41,7 @@ class Discovery:
         after_failure: timedelta,
         found: Callable[[Sequence[Interconnect]], None],
     ) -> None:
-        """`found` is given each complete listing, after it was recorded."""
+        """`found` is given all that is to be watched, after each complete listing."""
         self._cloudflare = cloudflare
         self._recorder = recorder
         self._clock = clock
@@ -69,7 +69,5 @@ class Discovery:
             if listing.cause.kind is not CauseKind.OVER_BUDGET:
                 await self._recorder.listing_failed(listing.cause)
             return False
-        links = [link for link in listing.interconnects if self._selection.takes(link.name)]
-        await self._recorder.listed(links)
-        self._found(links)
+        self._found(await self._recorder.listed(listing.interconnects, self._selection.takes))
         return True

@@ -97,12 +97,11 @@ class Recorder:
         """Expect polls this far apart: only a longer silence is a gap (R11)."""
         self.policy = replace(self.policy, gap_after=self.policy.blind_after * interval)
 
-    async def known(self) -> tuple[dict[str, Interconnect], dict[str, State]]:
-        """Return the watched links and their states as they are stored."""
+    async def known(self) -> tuple[list[Interconnect], dict[str, State]]:
+        """Return the watched links, and their states where there are any, as they are stored."""
         async with self._database.begin() as work:
             links = await work.watched.links(self._account)
-            states = await work.watched.states(self._account, links)
-        return links, {name: states.get(name) or State(account=self._account, name=name) for name in links}
+            return list(links.values()), await work.watched.states(self._account, links)
 
     async def seen(self, seen: Mapping[str, datetime]) -> None:
         """Write when unchanged links were last seen: one statement, whatever their number."""
@@ -117,17 +116,24 @@ class Recorder:
         """
         return await self._transact(lambda work: self._record(work, observations))
 
-    async def listed(self, links: Collection[Interconnect]) -> None:
-        """Record a complete listing; `links` are those to watch."""
+    async def listed(self, listed: Collection[Interconnect], takes: Callable[[str], bool]) -> list[Interconnect]:
+        """Record a complete listing; return what is to be watched: of those `takes` says yes to, all ever listed.
 
-        async def write(work: UnitOfWork) -> None:
+        What is listed no more is still asked for: a listing that leaves something out must not hide an outage.
+        """
+
+        async def write(work: UnitOfWork) -> list[Interconnect]:
             now = self._clock.now()
-            if await work.watched.links(self._account) != {link.name: link for link in links}:
-                await work.watched.save_links(self._account, links, now)
+            known = await work.watched.links(self._account)
+            watch = {name: link for name, link in known.items() if takes(name)}
+            watch |= {link.name: link for link in listed if takes(link.name)}
+            if watch != known:
+                await work.watched.save_links(self._account, watch.values(), now)
             before = await work.watched.view(self._account)
             await self._look(work, before, blindness.listing_worked(before), now)
+            return list(watch.values())
 
-        await self._transact(write)
+        return await self._transact(write)
 
     async def listing_failed(self, cause: Cause) -> None:
         """Record that the account could not be listed."""

@@ -78,7 +78,7 @@ class Bench:
 
     async def begin(self) -> None:
         links, states = await self.recorder.known()
-        self.poller.watch(list(links.values()), states)
+        self.poller.watch(links, states)
 
     async def step(self) -> None:
         """Do all that is due at this moment."""

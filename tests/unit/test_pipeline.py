@@ -10,6 +10,7 @@ from notifier.domain.decision import Policy
 from notifier.domain.notification import Action
 from notifier.domain.status import Severity
 from notifier.errors import DatabaseError
+from notifier.pipeline.discovery import Selection
 from notifier.ports import Refused, TryAgain
 from tests.support.bench import INTERVAL, at_work
 from tests.support.examples import FORBIDDEN, LINK, seconds
@@ -303,3 +304,36 @@ async def test_confirm_one_is_told_at_the_first_sighting(
         cloudflare.words[LINK.name] = "Down"
         await bench.advance(INTERVAL)
     assert noc.titles == [DOWN]
+
+
+async def test_a_listing_that_leaves_a_link_out_does_not_hide_its_outage(
+    memory: MemoryDatabase, clock: FakeClock, cloudflare: FakeCloudflare, noc: FakeChannel
+) -> None:
+    async with at_work(memory, clock, cloudflare, noc) as bench:
+        await bench.advance(INTERVAL)
+        cloudflare.links.clear()
+        await bench.advance(timedelta(minutes=11), step=seconds(15))
+        cloudflare.words[LINK.name] = "Down"
+        await bench.advance(2 * INTERVAL)
+    assert noc.titles == [DOWN]
+
+
+async def test_what_is_not_selected_is_not_asked() -> None:
+    selection = Selection(include=["icon-*", "gcp-?"], exclude=["*-lab"])
+    assert [name for name in ("icon-1", "gcp-1", "gcp-10", "icon-lab", "other") if selection.takes(name)] == [
+        "icon-1",
+        "gcp-1",
+    ]
+
+
+async def test_a_link_that_is_excluded_later_is_asked_no_more(
+    memory: MemoryDatabase, clock: FakeClock, cloudflare: FakeCloudflare, noc: FakeChannel
+) -> None:
+    async with at_work(memory, clock, cloudflare, noc) as bench:
+        await bench.advance(INTERVAL)
+        await bench.recorder.listed([LINK], lambda _: False)
+    asked = len(cloudflare.asked)
+    cloudflare.links.clear()
+    async with at_work(memory, clock, cloudflare, noc) as bench:
+        await bench.advance(5 * INTERVAL)
+    assert len(cloudflare.asked) == asked
