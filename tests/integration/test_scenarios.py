@@ -362,3 +362,22 @@ async def test_r32_an_interval_that_the_budget_can_not_keep_is_stretched_and_tha
         assert len(await stage.history()) == known == 2 * 40  # a sighting and a baseline of each
     assert {asked.count(name) for name in stage.account.links} == {3}
     assert titles(http_receiver) == []
+
+
+async def test_r12_unchanged_polls_write_nothing_but_when_they_last_saw_in_one_statement(
+    stage: Stage, http_receiver: HttpReceiver
+) -> None:
+    for number in range(2, 11):
+        stage.link(f"icon-ams-{number:02d}")
+    async with stage.at_work(**noc(http_receiver)):
+        await stage.advance(70)
+        sent = stage.statements()
+        await stage.advance(300)
+        asked = len(stage.simulator.requests)
+        written = [s for s in sent if not s.startswith(("SELECT", "BEGIN", "UPDATE deliveries"))]
+        assert written == []
+        await stage.flush()
+        written = [s for s in sent if not s.startswith(("SELECT", "BEGIN", "UPDATE deliveries"))]
+        assert len(written) == 1
+        assert "states" in written[0]
+    assert asked >= 50

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import yaml
+from sqlalchemy import event
 
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.reading import Found, Wanted
@@ -99,6 +100,23 @@ class Stage:
                 await self.advance(5)
             else:
                 raise AssertionError(f"{link.name} was not polled in 10 minutes")
+
+    async def flush(self) -> None:
+        """Write when unchanged links were last seen."""
+        assert self._pipeline is not None
+        for watch in self._pipeline.watches:
+            await watch.poller.flush()
+
+    def statements(self) -> list[str]:
+        """Return a list to which every statement is added that is sent to the database from now on."""
+        assert self._database is not None
+        sent: list[str] = []
+
+        @event.listens_for(self._database.engine.sync_engine, "before_cursor_execute")
+        def _sent(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+            sent.append(statement)
+
+        return sent
 
     async def incidents(self) -> list[Found]:
         assert self._database is not None
