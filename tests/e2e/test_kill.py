@@ -27,7 +27,7 @@ SEED = int(os.environ.get("NOTIFIER_TEST_SEED", "0")) or random.SystemRandom().r
 LINKS = ["icon-ams-01", "icon-ams-02", "icon-fra-01"]
 STATES = ["Healthy", "Down", "Unhealthy"]
 # Whoever was killed in a send on a shared database still holds its lease; then the retries may have backed off.
-PATIENCE = {"sqlite": 20.0, "postgresql": 90.0}
+PATIENCE = {"sqlite": 60.0, "postgresql": 120.0}
 
 
 @pytest.fixture

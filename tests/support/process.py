@@ -44,7 +44,7 @@ class Ran:
         return f"exit {self.code}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
 
 
-async def notifier(*arguments: str, folder: Path, environ: Mapping[str, str] | None = None, within: float = 30) -> Ran:
+async def notifier(*arguments: str, folder: Path, environ: Mapping[str, str] | None = None, within: float = 60) -> Ran:
     """Run a command to its end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -130,7 +130,7 @@ class Service:
 
 
 async def until(
-    holds: Callable[[], bool] | Callable[[], Awaitable[bool]], *, within: float = 20, why: Callable[[], object] = str
+    holds: Callable[[], bool] | Callable[[], Awaitable[bool]], *, within: float = 45, why: Callable[[], object] = str
 ) -> None:
     """Wait until something holds; fails, saying why, if it doesn't within so many seconds."""
     loop = asyncio.get_running_loop()
