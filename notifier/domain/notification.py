@@ -47,7 +47,6 @@ class Notification:
     `lead` is one sentence; `facts` are labelled values in the order of reading, typed for receivers that
     keep them so. `reason` is Cloudflare's text, verbatim: untrusted.
     `incident_key` is the key of R19; None for what belongs to no incident.
-    `thread` is the title by which mail of one incident is threaded: that of its first message.
     `observed_at` is when it was first seen, `recorded_at` when it was written down (aware UTC).
     """
 
@@ -64,7 +63,6 @@ class Notification:
     reason: str | None = None
     facts: tuple[tuple[str, Fact], ...] = ()
     incident_key: str | None = None
-    thread: str | None = None
 
 
 def action(kind: Kind, *, stateful: bool) -> Action | None:

@@ -71,7 +71,7 @@ class MailChannel:
         mail["Message-ID"] = self._id(key, told.title, told.recorded_at)
         if key:
             mail["In-Reply-To"] = mail["References"] = self._id(key)
-            mail["Thread-Topic"] = one_line(told.thread or told.title)
+            mail["Thread-Topic"] = key  # for Outlook, which does not look at References
         mail["Auto-Submitted"] = "auto-generated"
         for name, value in plugin.headers.items():
             del mail[name]
