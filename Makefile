@@ -7,7 +7,7 @@ help:
 	@echo "make demo    watch the service at work against a simulated Cloudflare (STAY=1: until Ctrl-C)"
 	@echo "make run     run the service (CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID, NOTIFIER_CHANNELS)"
 	@echo "make test    every test, on SQLite and on PostgreSQL"
-	@echo "make test-kill  the service killed 200 times, on each database (about 40 minutes)"
+	@echo "make test-kill  the service killed 200 times, on each database (about 30 minutes)"
 	@echo "make check   format, lint, types, contracts, schema, quick tests"
 	@echo "make format | schema | lock | clean"
 
@@ -21,7 +21,7 @@ test: .ready
 	@scripts/test
 
 test-kill: .ready
-	@NOTIFIER_TEST_KILLS=$(or $(KILLS),200) .venv/bin/python -m pytest -n 2 -o faulthandler_timeout=0 --all-databases tests/e2e/test_kill.py
+	@NOTIFIER_TEST_KILLS=$(or $(KILLS),200) .venv/bin/python -m pytest -s -o faulthandler_timeout=0 --all-databases tests/e2e/test_kill.py
 
 check: .ready
 	@scripts/check

@@ -113,3 +113,7 @@ async def test_killed_at_random_moments_it_tells_every_change_in_order_and_leave
     assert ledger.open == set(), "what was opened is closed"
     assert max(ledger.opens.values(), default=1) == 1, "never opened twice"
     assert {request.status for request in fixed_hosts.to(PAGERDUTY)} <= {202, None}
+    print(  # noqa: T201 - the figures, shown by pytest -s
+        f"{KILLS} kills: {len(happened)} transitions, {len(told)} messages ({len(told) - len(set(told))} repeats), "
+        f"{ledger.opens.total()} pages opened and {ledger.closes.total()} closed"
+    )
