@@ -13,6 +13,8 @@ from tests.support.examples import ACCOUNT, seconds
 from tests.support.receivers import PAGERDUTY, FixedHosts, HttpReceiver, IncidentLedger, Say
 from tests.support.stage import Stage, open_stage
 
+pytestmark = pytest.mark.slow
+
 DOWN = "icon-ams-01 is Down (was Healthy) #2"
 PAGER = "pagerduty://routingkey0123456789abcdefabcdef@unused/"
 KEY = f"cni:{ACCOUNT}:icon-ams-01:1"
