@@ -25,7 +25,8 @@ from notifier.errors import ConfigurationError
 from notifier.pipeline.delivery import Deliverer
 from notifier.pipeline.discovery import Discovery, Selection
 from notifier.pipeline.polling import Pace, Poller
-from notifier.pipeline.recording import Recipients, Recorder
+from notifier.pipeline.recipients import Recipients
+from notifier.pipeline.recording import Recorder
 from notifier.pipeline.upkeep import Retention, Upkeep
 from notifier.ports import Channel, Clock, Cloudflare
 from notifier.settings import AccountSettings, Settings
@@ -42,7 +43,7 @@ _PATIENCE = timedelta(seconds=4)  # of each part of a stop; all of it stays belo
 
 
 class SystemClock:
-    """The machine's clock: the only place that reads it."""
+    """The machine's clock, as the pipeline and the commands read it; the scheduler has its own."""
 
     def now(self) -> datetime:
         """Return the present moment, aware, in UTC."""

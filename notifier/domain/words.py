@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import assert_never
+from typing import TypedDict, assert_never
 
 from notifier.domain.blindness import Extent, View, main_cause
 from notifier.domain.decision import Change, Transition
@@ -118,15 +118,10 @@ def tell_blind(view: View, extent: Extent, voice: Voice, at: datetime) -> Notifi
     return Notification(
         kind=Kind.BLIND,
         severity=Severity.WARNING,
-        account=view.account,
-        account_name=voice.name,
-        subject=voice.name,
         title=f"[{voice.name}] cannot see {what}: {cause.text}",
         lead="The last known states are kept; a change can't be noticed until Cloudflare answers again.",
         facts=tuple(facts),
-        incident_key=_blind_key(view.account, view.incident),
-        observed_at=at,
-        recorded_at=at,
+        **_of_sight(view, voice, at),
     )
 
 
@@ -141,9 +136,6 @@ def tell_seen_again(before: View, differing: Sequence[tuple[str, str]], voice: V
     return Notification(
         kind=Kind.SEEN_AGAIN,
         severity=Severity.OK,
-        account=before.account,
-        account_name=voice.name,
-        subject=voice.name,
         title=f"[{voice.name}] can see interconnects again after {lasted}",
         lead=(
             "Every interconnect answers again."
@@ -151,14 +143,8 @@ def tell_seen_again(before: View, differing: Sequence[tuple[str, str]], voice: V
             else "Every interconnect answers again; what differs is being confirmed."
         ),
         facts=tuple(facts),
-        incident_key=_blind_key(before.account, before.incident),
-        observed_at=at,
-        recorded_at=at,
+        **_of_sight(before, voice, at),
     )
-
-
-def _blind_key(account: str, number: int | None) -> str | None:
-    return None if number is None else incident_key(IncidentKind.BLIND, account, account, number)
 
 
 def _names(names: Sequence[str]) -> str:
@@ -171,15 +157,10 @@ def tell_channel_failed(incident: Incident, cause: str, lost: Notification) -> N
     return Notification(
         kind=Kind.CHANNEL_FAILED,
         severity=incident.severity,
-        account="",
-        account_name="",
-        subject=incident.subject,
         title=f"channel {incident.subject} does not take messages: {cause}",
         lead=f'Not delivered there: "{lost.title}".',
         facts=(("What to do", f"correct channels.{incident.subject}, then: notifier test {incident.subject}"),),
-        incident_key=incident.key,
-        observed_at=incident.opened_at,
-        recorded_at=incident.opened_at,
+        **_of_channel(incident, incident.opened_at),
     )
 
 
@@ -190,12 +171,39 @@ def tell_channel_works(incident: Incident, at: datetime, *, removed: bool = Fals
     return Notification(
         kind=Kind.CHANNEL_WORKS,
         severity=Severity.OK,
-        account="",
-        account_name="",
-        subject=incident.subject,
         title=f"channel {incident.subject} {how}",
         lead=f"The channel {incident.subject} {how}.",
-        incident_key=incident.key,
-        observed_at=at,
-        recorded_at=at,
+        **_of_channel(incident, at),
     )
+
+
+class _About(TypedDict):
+    account: str
+    account_name: str
+    subject: str
+    incident_key: str | None
+    observed_at: datetime
+    recorded_at: datetime
+
+
+def _of_channel(incident: Incident, at: datetime) -> _About:
+    return {
+        "account": "",
+        "account_name": "",
+        "subject": incident.subject,
+        "incident_key": incident.key,
+        "observed_at": at,
+        "recorded_at": at,
+    }
+
+
+def _of_sight(view: View, voice: Voice, at: datetime) -> _About:
+    key = None if view.incident is None else incident_key(IncidentKind.BLIND, view.account, view.account, view.incident)
+    return {
+        "account": view.account,
+        "account_name": voice.name,
+        "subject": voice.name,
+        "incident_key": key,
+        "observed_at": at,
+        "recorded_at": at,
+    }

@@ -11,7 +11,7 @@ from notifier.domain.backoff import next_attempt
 from notifier.domain.incident import Incident, IncidentKind
 from notifier.domain.status import Severity
 from notifier.errors import DatabaseError
-from notifier.pipeline.recording import Recipients
+from notifier.pipeline.recipients import Recipients
 from notifier.ports import (
     Accepted,
     Answer,

@@ -7,51 +7,23 @@ from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
 from notifier.domain import blindness, words
-from notifier.domain.backoff import gives_up_at
 from notifier.domain.blindness import View
 from notifier.domain.decision import Change, Decision, Gap, Policy, Transition, decide
 from notifier.domain.incident import Incident, IncidentKind
 from notifier.domain.interconnect import Interconnect
-from notifier.domain.notification import Action, Kind, Notification, action
 from notifier.domain.observation import Cause, Observation
 from notifier.domain.state import State
 from notifier.domain.status import KNOWN, Severity, severity
 from notifier.domain.words import Voice
 from notifier.errors import ConflictError
-from notifier.ports import Clock, Database, Promise, Record, UnitOfWork
+from notifier.pipeline.recipients import Recipients
+from notifier.ports import Clock, Database, Record, UnitOfWork
 
 _T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
 _TRIES = 5  # a conflict means that somebody else got on; five in a row means something is wrong
-
-
-@dataclass(frozen=True, slots=True)
-class Recipients:
-    """The channels that are told, and whether each keeps incidents."""
-
-    stateful: Mapping[str, bool]
-
-    def promises(self, told: Notification, *, but: str | None = None) -> list[Promise]:
-        """Promise a notification to every channel it is for, but one."""
-        return [
-            _promise(told, channel, what)
-            for channel, stateful in self.stateful.items()
-            if channel != but and (what := action(told.kind, stateful=stateful)) is not None
-        ]
-
-
-def _promise(told: Notification, channel: str, what: Action) -> Promise:
-    mild = told.kind in {Kind.RECOVERED, Kind.UP, Kind.EASED, Kind.SEEN_AGAIN, Kind.CHANNEL_WORKS}
-    return Promise(
-        channel=channel,
-        lane=f"{told.account}/{told.subject}",
-        action=what,
-        urgency=1 if mild else 0,
-        due_at=told.recorded_at,
-        give_up_at=gives_up_at(told.recorded_at, what),
-    )
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from notifier.domain import words
 from notifier.domain.incident import IncidentKind
 from notifier.errors import DatabaseError
-from notifier.pipeline.recording import Recipients
+from notifier.pipeline.recipients import Recipients
 from notifier.ports import Clock, Database
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from notifier.domain.words import Voice
 from notifier.pipeline.delivery import Deliverer
 from notifier.pipeline.discovery import Discovery, Selection
 from notifier.pipeline.polling import Pace, Poller
-from notifier.pipeline.recording import Recipients, Recorder
+from notifier.pipeline.recipients import Recipients
+from notifier.pipeline.recording import Recorder
 from notifier.ports import Database
 from tests.support.examples import ACCOUNT
 from tests.support.fakes import FakeChannel, FakeClock, FakeCloudflare

@@ -1,7 +1,6 @@
 """Working fakes of the ports: a clock that is moved, an API and channels that say what they are told to."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -60,14 +59,9 @@ class FakeChannel:
         self.taken: list[Message] = []
         self.tried: list[Message] = []
         self.answers: list[Answer] = []
-        self.hold: asyncio.Event | None = None
-        self.on_send: Callable[[], None] = lambda: None
 
     async def send(self, message: Message) -> Answer:
         self.tried.append(message)
-        self.on_send()
-        if self.hold is not None:
-            await self.hold.wait()
         answer = self.answers.pop(0) if self.answers else Accepted(code=200)
         if isinstance(answer, Accepted):
             self.taken.append(message)
