@@ -1,45 +1,45 @@
-"""The composition root: settings -> adapters -> pipeline; start, signals, stop."""
+"""The composition root: settings -> adapters -> pipeline."""
 
 import asyncio
 import logging
-import os
 import random
-import signal
-import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from notifier.adapters.channels import open_channels
 from notifier.adapters.cloudflare import CloudflareApi, Credential, Key, Token
 from notifier.adapters.database.database import SqlDatabase
-from notifier.adapters.scheduler import Scheduler
 from notifier.domain.budget import RequestBudget
 from notifier.domain.decision import Policy
+from notifier.domain.flapping import Flapping
 from notifier.domain.interconnect import Interconnect
+from notifier.domain.pacing import Storm
 from notifier.domain.schedule import stretched
 from notifier.domain.state import State
 from notifier.domain.words import Voice
 from notifier.errors import ConfigurationError
+from notifier.pipeline.announcing import Announcer
+from notifier.pipeline.audit import Audit
 from notifier.pipeline.delivery import Deliverer
 from notifier.pipeline.discovery import Discovery, Selection
+from notifier.pipeline.enrolling import Enroller
 from notifier.pipeline.polling import Pace, Poller
-from notifier.pipeline.recipients import Recipients
-from notifier.pipeline.recording import Recorder
+from notifier.pipeline.recording import Recorder, Transactions
+from notifier.pipeline.settling import Settler
+from notifier.pipeline.standing import Rules
+from notifier.pipeline.telling import Teller
 from notifier.pipeline.upkeep import Retention, Upkeep
 from notifier.ports import Channel, Clock, Cloudflare
 from notifier.settings import AccountSettings, Settings
+from notifier.settings.alerting import routes_of, windows_of
 
 _log = logging.getLogger(__name__)
 
-_FLUSH_EVERY = timedelta(seconds=10)
-_DELIVER_EVERY = timedelta(seconds=2)  # retries fall due by time alone
-_PRUNE_EVERY = timedelta(hours=1)
-_TICK_AT_MOST, _TICK_AT_LEAST = timedelta(seconds=1), timedelta(milliseconds=20)
 _RESERVE = 0.05  # of the request budget: for listings, re-checks, and
 _RESERVE_AT_LEAST = 8  # the unevenness of an even spread
-_PATIENCE = timedelta(seconds=4)  # of each part of a stop; all of it stays below 10 s
 
 
 class SystemClock:
@@ -59,6 +59,7 @@ class Watch:
     recorder: Recorder
     poller: Poller
     discovery: Discovery
+    enroller: Enroller
     found: Callable[[Sequence[Interconnect], Mapping[str, State]], None]
 
 
@@ -69,11 +70,21 @@ class Pipeline:
     watches: Sequence[Watch]
     deliverers: Sequence[Deliverer]
     upkeep: Upkeep
+    audit: Audit
     channels: Sequence[Channel]
+    budgets: Mapping[Credential, RequestBudget]
+    retire: Callable[[str], Awaitable[None]]
 
-    async def begin(self) -> None:
-        """Take up what the database holds (R13)."""
-        await self.upkeep.drop_channels([channel.name for channel in self.channels])
+    async def begin(self, fingerprints: Mapping[str, str]) -> None:
+        """Take up what the database holds (R13), and what the configuration makes of it (R18, R25).
+
+        `fingerprints` tell the channels, by name, whatever they are called.
+        """
+        await self.upkeep.adopt_channels(fingerprints)
+        watched = {watch.account.id for watch in self.watches}
+        for account in sorted(await self.upkeep.accounts() - watched):
+            await self.retire(account)
+        await self.upkeep.review()
         for watch in self.watches:
             links, states = await watch.recorder.known()
             watch.found(links, states)
@@ -99,14 +110,28 @@ def assemble(
     tasks: asyncio.TaskGroup,
     owner: str,
     chance: Callable[[], float] = random.random,
+    budgets: Mapping[Credential, RequestBudget] = MappingProxyType({}),
 ) -> Pipeline:
     """Put the pipeline together; nothing starts yet. Polls will run in `tasks`; `owner` names us in leases.
+
+    `budgets` are those of a pipeline before this one: what was asked counts on (R32).
 
     Raises:
         ConfigurationError: A channel's URL is not one.
     """
-    channels = open_channels({name: channel.url.get_secret_value() for name, channel in settings.channels.items()})
-    recipients = Recipients({channel.name: channel.stateful for channel in channels.values()})
+    channels = open_channels(
+        {name: channel.url.get_secret_value() for name, channel in settings.channels.items()},
+        {name: channel.format for name, channel in settings.channels.items()},
+    )
+    rules = Rules(
+        channels=channels,
+        routes=routes_of(settings),
+        windows=windows_of(settings),
+        wait=settings.group.wait,
+        remind=settings.remind,
+    )
+    teller, storm = Teller(rules), settings.group.storm
+    settler = Settler(teller)
     deliverers: list[Deliverer] = []
 
     def committed() -> None:
@@ -117,19 +142,27 @@ def assemble(
         deliverer = Deliverer(
             channel=channel,
             database=database,
-            recipients=recipients,
             clock=clock,
             owner=owner,
             chance=chance,
+            storm=Storm(messages=storm.messages, per=storm.per),
+            settled=settler.settled,
             committed=committed,
         )
         deliverers.append(deliverer)
-    wiring = _Wiring(settings, database, clock, tasks, recipients, committed)
+    wiring = _Wiring(settings, database, clock, tasks, teller, committed, budgets)
     kept = settings.retention
-    retention = Retention(deliveries=kept.deliveries, observations=kept.observations)
-    upkeep = Upkeep(database=database, clock=clock, recipients=recipients, retention=retention)
+    upkeep = Upkeep(
+        database=database,
+        clock=clock,
+        retention=Retention(deliveries=kept.deliveries, observations=kept.observations),
+        teller=teller,
+        committed=committed,
+    )
+    names = {account.id: account.name for account in settings.accounts}
+    audit = Audit(database=database, clock=clock, teller=teller, names=names, committed=committed)
     watches = [wiring.watch(account) for account in settings.accounts]
-    return Pipeline(watches, deliverers, upkeep, list(channels.values()))
+    return Pipeline(watches, deliverers, upkeep, audit, list(channels.values()), wiring.budgets, wiring.retire)
 
 
 class _Wiring:
@@ -141,16 +174,18 @@ class _Wiring:
         database: SqlDatabase,
         clock: Clock,
         tasks: asyncio.TaskGroup,
-        recipients: Recipients,
+        teller: Teller,
         committed: Callable[[], None],
+        budgets: Mapping[Credential, RequestBudget],
     ) -> None:
         self._settings = settings
         self._database = database
         self._clock = clock
         self._tasks = tasks
-        self._recipients = recipients
+        self._teller = teller
         self._committed = committed
-        self._budgets: dict[Credential, RequestBudget] = {}
+        self._before = budgets
+        self.budgets: dict[Credential, RequestBudget] = {}
         self._pollers: list[tuple[Credential, Poller]] = []
 
     def watch(self, account: AccountSettings) -> Watch:
@@ -161,17 +196,19 @@ class _Wiring:
             url=settings.cloudflare.url,
             credential=credential,
             timeout=settings.cloudflare.timeout,
-            budget=self._budgets.setdefault(credential, budget_of(settings)),
+            budget=self._budget(credential),
             clock=clock,
         )
+        announcer, transactions = self._announcing(account.id, account.name)
         recorder = Recorder(
-            voice=Voice(account=account.id, name=account.name, zone=ZoneInfo(settings.timezone)),
+            account=account.id,
             database=self._database,
             policy=policy_of(settings),
-            recipients=self._recipients,
+            announcer=announcer,
+            transactions=transactions,
             clock=clock,
-            committed=self._committed,
         )
+        enroller = self._enroller(account.id, account.name, Selection(account.include, account.exclude).takes)
         poller = Poller(
             account=account.id,
             cloudflare=cloudflare,
@@ -188,14 +225,47 @@ class _Wiring:
 
         discovery = Discovery(
             cloudflare=cloudflare,
-            recorder=recorder,
+            enroller=enroller,
             clock=clock,
-            selection=Selection(account.include, account.exclude),
             every=settings.poll.discovery,
             after_failure=settings.poll.interval,
-            found=lambda links: found(links, {}),
+            found=found,
         )
-        return Watch(account, cloudflare, recorder, poller, discovery, found)
+        return Watch(account, cloudflare, recorder, poller, discovery, enroller, found)
+
+    async def retire(self, account: str) -> None:
+        """End everything of an account that is no longer configured (R18)."""
+        await self._enroller(account, account, lambda _: False).retire("its account is no longer configured")
+
+    def _enroller(self, account: str, name: str, takes: Callable[[str], bool]) -> Enroller:
+        announcer, transactions = self._announcing(account, name)
+        return Enroller(
+            voice=self._voice(account, name),
+            takes=takes,
+            removed_after=self._settings.detection.removed_after,
+            blind_after=self._settings.detection.blind_after,
+            announcer=announcer,
+            transactions=transactions,
+            clock=self._clock,
+        )
+
+    def _announcing(self, account: str, name: str) -> tuple[Announcer, Transactions]:
+        voice = self._voice(account, name)
+        announcer = Announcer(
+            voice=voice,
+            teller=self._teller,
+            severities=self._settings.severity,
+            quiet=self._settings.detection.flapping.quiet,
+        )
+        return announcer, Transactions(account, self._database, self._committed)
+
+    def _voice(self, account: str, name: str) -> Voice:
+        return Voice(account=account, name=name, zone=ZoneInfo(self._settings.timezone))
+
+    def _budget(self, credential: Credential) -> RequestBudget:
+        if credential not in self.budgets:
+            self.budgets[credential] = budget_of(self._settings, self._before.get(credential))
+        return self.budgets[credential]
 
     def _keep_pace(self, credential: Credential) -> None:
         """Stretch the interval of the accounts of one credential if its budget can't keep it (R32)."""
@@ -218,10 +288,10 @@ def credential_of(account: AccountSettings) -> Credential:
     return Key(email=account.email, secret=account.key.get_secret_value())
 
 
-def budget_of(settings: Settings) -> RequestBudget:
-    """Return our share of Cloudflare's limit, for one credential."""
+def budget_of(settings: Settings, before: RequestBudget | None = None) -> RequestBudget:
+    """Return our share of Cloudflare's limit, for one credential; what was asked `before` counts on."""
     limit = settings.cloudflare.rate_limit
-    return RequestBudget(max(1, int(limit.requests * limit.share)), limit.per)
+    return RequestBudget(max(1, int(limit.requests * limit.share)), limit.per, before)
 
 
 def kept_interval(settings: Settings, links: int) -> timedelta:
@@ -245,96 +315,5 @@ def policy_of(settings: Settings) -> Policy:
         recover_for=d.recover_for,
         blind_after=d.blind_after,
         gap_after=d.blind_after * settings.poll.interval,
+        flapping=Flapping(changes=d.flapping.changes, within=d.flapping.within, quiet=d.flapping.quiet),
     )
-
-
-class Service:
-    """The service in the foreground: takes the database, works until told to stop, loses nothing."""
-
-    def __init__(self, settings: Settings, *, migrate: bool = False, clock: Clock | None = None) -> None:
-        """`migrate` lets it bring a server database's schema up to date; an embedded one always is."""
-        self._settings = settings
-        self._migrate = migrate
-        self._clock = clock or SystemClock()
-        self._owner = f"{socket.gethostname()}-{os.getpid()}-{random.getrandbits(32):08x}"
-        self._stop = asyncio.Event()
-
-    def stop(self) -> None:
-        """Ask it to end within 10 s with nothing lost."""
-        self._stop.set()
-
-    async def run(self) -> None:
-        """Work until stopped.
-
-        Raises:
-            ConfigurationError, DatabaseHeldError, DatabaseUnreachableError, SchemaError: It can't start.
-        """
-        database = SqlDatabase(self._settings.database.get_secret_value())
-        database.hold()
-        try:
-            await database.prepare(migrate=self._migrate)
-            async with asyncio.TaskGroup() as tasks:
-                await self._work(database, tasks)
-        finally:
-            await database.close()
-
-    async def _work(self, database: SqlDatabase, tasks: asyncio.TaskGroup) -> None:
-        pipeline = assemble(self._settings, database=database, clock=self._clock, tasks=tasks, owner=self._owner)
-        if database.embedded:
-            async with database.begin() as work:
-                await work.outbox.release()  # nobody else can be sending
-        await pipeline.begin()
-        scheduler = Scheduler()
-        _schedule(pipeline, scheduler, self._settings)
-        sending = [tasks.create_task(deliverer.run()) for deliverer in pipeline.deliverers]
-        scheduler.start()
-        links = sum(watch.poller.watched for watch in pipeline.watches)
-        _log.info("started", extra={"fields": {"accounts": len(pipeline.watches), "known_links": links}})
-        await self._stop.wait()
-        _log.info("stopping")
-        await scheduler.stop(_PATIENCE)
-        await _finish(pipeline, sending)
-        async with database.begin() as work:
-            await work.outbox.release(self._owner)
-        await pipeline.close()
-        _log.info("stopped")
-
-
-def _schedule(pipeline: Pipeline, scheduler: Scheduler, settings: Settings) -> None:
-    poll = settings.poll
-    tick = min(_TICK_AT_MOST, max(_TICK_AT_LEAST, min(poll.interval, poll.recheck) / 10))
-    for watch in pipeline.watches:
-        account = watch.account.id
-        scheduler.every(tick, watch.poller.sweep, name=f"sweep {account}")
-        scheduler.every(min(poll.interval, poll.discovery), watch.discovery.tick, name=f"discovery {account}")
-        scheduler.every(_FLUSH_EVERY, watch.poller.flush, name=f"last seen {account}")
-    scheduler.every(_DELIVER_EVERY, pipeline.wake, name="delivery")
-    scheduler.every(_PRUNE_EVERY, pipeline.upkeep.prune, name="retention")
-
-
-async def _finish(pipeline: Pipeline, sending: Sequence[asyncio.Task[None]]) -> None:
-    """Let polls and sends in flight end; cancel what takes too long: it is done again after the next start."""
-    for deliverer in pipeline.deliverers:
-        deliverer.stop()
-    polls = [asyncio.ensure_future(watch.poller.stop()) for watch in pipeline.watches]
-    _, late = await asyncio.wait({*polls, *sending}, timeout=_PATIENCE.total_seconds())
-    for task in late:
-        task.cancel()
-    if late:
-        _log.warning("cut short", extra={"fields": {"tasks": len(late)}})
-        await asyncio.gather(*late, return_exceptions=True)
-
-
-async def serve(settings: Settings, *, migrate: bool) -> int:
-    """Run the service until SIGTERM or SIGINT; a second signal ends it at once. Return the exit code."""
-    service = Service(settings, migrate=migrate)
-    loop = asyncio.get_running_loop()
-
-    def on_signal(number: signal.Signals) -> None:
-        service.stop()
-        loop.remove_signal_handler(number)  # the next one has its usual effect
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
-    await service.run()
-    return 0

@@ -1,20 +1,29 @@
 """What the pipeline asks of the world: small promises that adapters keep."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 from notifier.domain.blindness import Extent, View
+from notifier.domain.condition import Condition
 from notifier.domain.decision import Gap, Transition
-from notifier.domain.incident import Incident, IncidentKind
+from notifier.domain.incident import Acknowledgement, Incident, IncidentKind, Subject
 from notifier.domain.interconnect import Interconnect
+from notifier.domain.listing import Known
+from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
 from notifier.domain.observation import Observation, Sight, Unseen
+from notifier.domain.pacing import Sent
+from notifier.domain.site import Site
 from notifier.domain.state import State
 from notifier.domain.status import Severity
+from notifier.domain.suppression import Silence
+from notifier.domain.telling import Told
+from notifier.domain.violation import Violation
 
 
 class Clock(Protocol):
@@ -76,14 +85,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryAgain:
-    """It may or may not have arrived; sending again is right.
+    """It was not taken; sending again is right.
 
-    `retry_after` is how long the receiver wants to be left alone.
+    `retry_after` is how long the receiver wants to be left alone. `arrived`: it may have arrived all the same; False
+    only where it surely has not.
     """
 
     cause: str
     code: int | None = None
     retry_after: timedelta | None = None
+    arrived: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +121,11 @@ class Channel(Protocol):
         """Whether the receiver keeps incidents (PagerDuty, Opsgenie)."""
         ...
 
+    @property
+    def bundles(self) -> bool:
+        """Whether what is due together is sent as one message (R20, R27); else each notification by itself."""
+        ...
+
     async def send(self, message: Message) -> Answer:
         """Send one message, once, within a bounded time. Never raises for what the receiver does."""
         ...
@@ -129,8 +145,21 @@ class Watched(Protocol):
         """Return the watched interconnects by name."""
         ...
 
-    async def save_links(self, account: str, links: Collection[Interconnect], at: datetime) -> None:
-        """Write what a complete listing held; `links` are those to watch, all others are watched no more."""
+    async def enrolled(self, account: str) -> dict[str, Known]:
+        """Return every interconnect that was ever watched, by name."""
+        ...
+
+    async def save_links(
+        self,
+        account: str,
+        links: Collection[Interconnect],
+        at: datetime,
+        missing: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Write which links to watch; all others are watched no more.
+
+        `missing` says from how many complete listings in a row some of them were missing.
+        """
         ...
 
     async def states(self, account: str, names: Collection[str]) -> dict[str, State]:
@@ -165,8 +194,20 @@ class Watched(Protocol):
         """Return how much of the account's watched links can't be seen."""
         ...
 
-    async def differing(self, account: str) -> list[tuple[str, str]]:
-        """Return the watched links with a candidate: name and the status last seen."""
+    async def changed(self, account: str, since: datetime) -> list[tuple[str, str, bool]]:
+        """Return the watched links that changed since then, or have a candidate: name, status, whether confirmed."""
+        ...
+
+    async def sites(self, account: str, names: Collection[str]) -> dict[str, Site]:
+        """Return sites of the account with their watched links, by name."""
+        ...
+
+    async def flapping(self, account: str) -> list[State]:
+        """Return the states of the links that flap, held against other writers."""
+        ...
+
+    async def accounts(self) -> set[str]:
+        """Return the accounts of which anything is watched or blind."""
         ...
 
 
@@ -197,12 +238,108 @@ class Record(Protocol):
         """End incidents, by key, each at its time."""
         ...
 
+    async def incidents(self, keys: Collection[str]) -> dict[str, Incident]:
+        """Return incidents by key."""
+        ...
+
     async def last_incident(self, kind: IncidentKind, account: str, subject: str) -> Incident | None:
         """Return the newest incident of a subject, open or closed."""
         ...
 
+    async def last_incidents(self, kind: IncidentKind, account: str, subjects: Collection[str]) -> dict[str, Incident]:
+        """Return the newest incident, open or closed, of each subject that ever had one."""
+        ...
+
     async def open_incidents_of(self, kind: IncidentKind) -> list[Incident]:
         """Return the open incidents of a kind, oldest first."""
+        ...
+
+
+class Ledger(Protocol):
+    """How every subject stands, what each channel was told of it, and what operators have set."""
+
+    async def lock(self, account: str) -> None:
+        """Be alone in judging the account's subjects until the transaction ends; taken before anything is read."""
+        ...
+
+    async def conditions(self, account: str, subjects: Collection[Subject], sites: Collection[str]) -> list[Condition]:
+        """Return the conditions of these subjects, and of every subject at these sites."""
+        ...
+
+    async def save_conditions(self, conditions: Collection[Condition]) -> None:
+        """Write conditions, each in the place of the one before."""
+        ...
+
+    async def unsettled(self, account: str) -> list[Subject]:
+        """Return the account's subjects with an open incident, or with something kept back from a channel."""
+        ...
+
+    async def told(self, account: str, subjects: Collection[Subject]) -> list[Told]:
+        """Return what the channels know of these subjects."""
+        ...
+
+    async def told_by(self, notification: int, channel: str) -> Told | None:
+        """Return what a channel knows, if a notification (id) is the last it was told of that subject."""
+        ...
+
+    async def save_told(self, told: Collection[Told]) -> None:
+        """Write what channels know."""
+        ...
+
+    async def due(self, now: datetime) -> list[Subject]:
+        """Return the subjects of which something is kept back that is to be looked at again."""
+        ...
+
+    async def look_again(self, now: datetime, *, channel: str | None = None, subject: Subject | None = None) -> None:
+        """Have everything that is kept back (of a channel, of a subject) looked at again."""
+        ...
+
+    async def reminders(self, now: datetime) -> list[Told]:
+        """Return whom to remind."""
+        ...
+
+    async def silences(self, at: datetime) -> list[Silence]:
+        """Return the silences that hold at a moment."""
+        ...
+
+    async def add_silence(self, silence: Silence) -> int:
+        """Write a silence (its id is given here); return the id."""
+        ...
+
+    async def end_silence(self, number: int, at: datetime) -> bool:
+        """End a silence early; False if there is none that holds or is to come."""
+        ...
+
+    async def acknowledge(self, key: str, acknowledgement: Acknowledgement | None) -> bool:
+        """Acknowledge an open incident, or take that back; False if there is no open incident with that key."""
+        ...
+
+    async def lapse(self, keys: Collection[str]) -> None:
+        """End the acknowledgements of incidents that became worse, but for sticky ones (R22)."""
+        ...
+
+    async def act(self, *, at: datetime, by: str, act: str, target: str, comment: str) -> None:
+        """Keep what an operator did, and why."""
+        ...
+
+    async def explain(self, verdicts: Collection[tuple[int, str, str]], at: datetime) -> None:
+        """Keep why a notification (id) was not promised to a channel (name, why)."""
+        ...
+
+    async def channels(self) -> dict[str, str]:
+        """Return the channels as last configured: fingerprints by name."""
+        ...
+
+    async def save_channels(self, fingerprints: Mapping[str, str], stateful: Mapping[str, bool], at: datetime) -> None:
+        """Write the channels that are configured; all others are forgotten, but not what they were told."""
+        ...
+
+    async def rename_channel(self, old: str, new: str) -> None:
+        """Give everything of a channel to another name: what it knows, and what it is still to be sent (R18)."""
+        ...
+
+    async def held_open(self, channel: str) -> list[str]:
+        """Return the keys of the incidents that a stateful channel holds open."""
         ...
 
 
@@ -211,7 +348,7 @@ class Promise:
     """A delivery yet to be made: one notification, one channel.
 
     `lane` is what keeps its order: first in, first out per (channel, lane) (R15).
-    `urgency` 0 goes before 1 in a backlog (R26).
+    `urgency` 0 goes before 1 in a backlog (R26). `why` says which route leads there.
     """
 
     channel: str
@@ -220,16 +357,22 @@ class Promise:
     urgency: int
     due_at: datetime
     give_up_at: datetime
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A delivery that this process has leased; `attempt` counts from 1."""
+    """A delivery that this process has leased; `attempt` counts from 1.
+
+    `uncertain`: an earlier attempt may have arrived.
+    """
 
     id: int
     attempt: int
+    notification_id: int
     notification: Notification
     promise: Promise
+    uncertain: bool = False
 
 
 class Outcome(StrEnum):
@@ -238,14 +381,19 @@ class Outcome(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     ABANDONED = "abandoned"
+    MOOT = "moot"  # over before it could be sent; never sent (R17)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What came of one attempt; `due_at` is the next one's time while the outcome is pending."""
+    """What came of one attempt; `due_at` is the next one's time while the outcome is pending.
+
+    `message` names the message it went out with: the same for all deliveries that one message made.
+    """
 
     claimed: Claimed
     owner: str
+    message: str
     started_at: datetime
     ended_at: datetime
     outcome: Outcome
@@ -253,20 +401,58 @@ class Settlement:
     cause: str | None = None
     due_at: datetime | None = None
 
+    @property
+    def uncertain(self) -> bool:
+        """Whether it may have arrived without having been taken, in this attempt or before."""
+        return self.claimed.uncertain or (isinstance(self.answer, TryAgain) and self.answer.arrived)
+
 
 class Outbox(Protocol):
     """What was promised to the channels, and what came of it."""
 
-    async def promise(self, promised: Collection[tuple[Notification, Collection[Promise]]]) -> None:
-        """Write notifications, each with its deliveries."""
+    async def promise(self, promised: Collection[tuple[Notification, Collection[Promise]]]) -> list[int]:
+        """Write notifications, each with its deliveries; return the notifications' ids."""
         ...
 
-    async def claim(self, channel: str, *, now: datetime, until: datetime, owner: str, limit: int) -> list[Claimed]:
-        """Lease deliveries that are due, urgent first; only the oldest unsettled one of each lane (R15)."""
+    async def notifications(self, ids: Collection[int]) -> dict[int, Notification]:
+        """Return notifications by id."""
         ...
 
-    async def settle(self, settlement: Settlement) -> bool:
-        """Write what came of an attempt; False if the lease was lost to another meanwhile."""
+    async def hold(self, channel: str, now: datetime) -> bool:
+        """Say whether anything is due for the channel; if so, no other claims for it until the transaction ends."""
+        ...
+
+    async def passing(self, channel: str, now: datetime) -> list[Waiting]:
+        """Return, in order, what waits unleased in the channel's lanes that hold both an opening and a later close."""
+        ...
+
+    async def call_off(self, ids: Collection[int], cause: str, at: datetime) -> None:
+        """Settle pending deliveries as moot: they are not sent any more (R17)."""
+        ...
+
+    async def sent(self, channel: str, *, since: datetime, now: datetime) -> list[Sent]:
+        """Return the channel's messages since then; each lane that is being sent now counts as one of this moment."""
+        ...
+
+    async def claim(
+        self, channel: str, *, whole: bool, lanes: int | None, now: datetime, until: datetime, owner: str
+    ) -> list[Claimed]:
+        """Lease what is due: of each lane the oldest pending delivery, or, if `whole`, all pending ones with it.
+
+        A lane is due when its oldest pending delivery is, and nothing of it is leased (R15). At most so many
+        `lanes`: those with something urgent first, then the oldest (R26). Lane by lane, each in its order.
+        """
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settlement]:
+        """Write what came of a message's deliveries; return those whose lease was not lost to another meanwhile."""
+        ...
+
+    async def retry(self, delivery: int, at: datetime) -> bool:
+        """Make an abandoned delivery pending again, due at once, with all its time before it.
+
+        False if there is no such abandoned one, or if it would open an incident that has ended (R18).
+        """
         ...
 
     async def release(self, owner: str | None = None) -> None:
@@ -282,7 +468,29 @@ class Outbox(Protocol):
         ...
 
     async def prune(self, *, deliveries_before: datetime, observations_before: datetime) -> None:
-        """Forget settled deliveries and observations older than they are kept."""
+        """Forget settled deliveries and observations older than they are kept.
+
+        Notifications go with their last delivery, but for those that a condition, or what a channel was told, names.
+        """
+        ...
+
+
+class Auditing(Protocol):
+    """Whether the record adds up (R28); asked before anything else in its unit of work, all of it of one moment."""
+
+    async def violations(
+        self, stateful: Mapping[str, bool], *, since: datetime | None, look_before: datetime, due_before: datetime
+    ) -> list[Violation]:
+        """Return what does not add up, at most 100 of each flaw, but for `untold`.
+
+        `stateful` are the channels by name; what was of others is not asked for. Numbers are those of transitions
+        confirmed `since` then (None: all), and of each state. What was to be looked at or sent before the two moments
+        and was not is overdue; of a lane only the first, and if nothing of its lane was settled since.
+        """
+        ...
+
+    async def untold(self, channel: str, changed_before: datetime) -> list[Condition]:
+        """Return the problems (at most 1000) of which a channel knows nothing, and nothing says why."""
         ...
 
 
@@ -300,8 +508,18 @@ class UnitOfWork(Protocol):
         ...
 
     @property
+    def ledger(self) -> Ledger:
+        """Who knows what."""
+        ...
+
+    @property
     def outbox(self) -> Outbox:
         """What was promised."""
+        ...
+
+    @property
+    def audit(self) -> Auditing:
+        """Whether it adds up."""
         ...
 
 

@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.support.postgres",
     "tests.support.ran_on",
     "tests.support.receivers",
+    "tests.support.stage",
 ]
 
 _MEDDLING = ("CLOUDFLARE_", "NOTIFIER_", "PG", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "PIP_PREFIX", "PIP_TARGET")

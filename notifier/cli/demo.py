@@ -12,8 +12,8 @@ import click
 
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.reading import Wanted
-from notifier.app import Service
 from notifier.logs import configure
+from notifier.service import Service, Source
 from notifier.settings import Settings, load
 from notifier.simulator import Account, Simulator, faults
 
@@ -23,6 +23,7 @@ accounts: [{{id: 023e105f4ecef8ad9ca31a8372d0c353, name: production, token: demo
 cloudflare: {{url: "{url}", timeout: 2s}}
 poll: {{interval: 2s, recheck: 500ms, discovery: 5s}}
 detection: {{confirm: 2, recover: 2, recover_for: 1s, blind_after: 2}}
+group: {{wait: 1s}}
 channels: {{console: {{url: "console://here"}}}}
 """
 
@@ -89,7 +90,7 @@ async def _demonstrate(folder: Path, *, stay: bool) -> int:
         configure(format="text", level="error", secrets=settings.secrets())
         click.echo(f"A simulated Cloudflare at {simulator.url} lists {len(account.links)} interconnects.")
         click.echo("The service polls each every 2 s; a change is believed after a second look 0.5 s later.\n")
-        service = Service(settings)
+        service = Service(Source(load=lambda: settings))
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(service.run())
             await _morning(account, stay=stay)

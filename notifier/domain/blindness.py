@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from notifier.domain.observation import Cause
+from notifier.domain.observation import Cause, CauseKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +13,7 @@ class View:
     """What we can see of one account, beside the states of its links.
 
     `listing_failures` counts failed listings in a row; `listing_cause` says why, while the listing is blind.
+    `empty_listings` counts those in a row that held nothing, though interconnects were known (R9).
     `incident` is the number of the open blind incident, `since` when it began; `incidents` counts them from 1.
     `version` is the stored record's (R14); 0 means never stored.
     """
@@ -20,6 +21,7 @@ class View:
     account: str
     listing_failures: int = 0
     listing_cause: Cause | None = None
+    empty_listings: int = 0
     incident: int | None = None
     incidents: int = 0
     since: datetime | None = None
@@ -58,8 +60,27 @@ def listing_failed(view: View, cause: Cause, blind_after: int) -> View:
 
 
 def listing_worked(view: View) -> View:
-    """Forget the failed listings."""
-    return replace(view, listing_failures=0, listing_cause=None)
+    """Forget the failed and the empty listings."""
+    return replace(view, listing_failures=0, listing_cause=None, empty_listings=0)
+
+
+def empty_listing(view: View, known: int, *, blind_after: int, removed_after: int) -> tuple[View, bool]:
+    """Count a complete listing without any interconnect; the answer says whether it is to be believed (R9).
+
+    While interconnects are `known`, the first `removed_after` in a row are a failure of the listing, which is blind
+    with the last of them at the latest; as many again are believed: then everything known is removed.
+    """
+    empty = view.empty_listings + 1
+    if not known or empty >= 2 * removed_after:
+        return listing_worked(view), True
+    them = "1 was known" if known == 1 else f"{known} were known"
+    cause = Cause(
+        kind=CauseKind.EMPTY_LISTING,
+        text=f"Cloudflare lists no interconnects, {them}",
+        remedy="see whether they were deleted or moved to another account: if it stays so, they are taken for removed",
+    )
+    failed = listing_failed(view, cause, min(blind_after, removed_after))
+    return replace(failed, empty_listings=empty), False
 
 
 def look(view: View, extent: Extent, at: datetime) -> tuple[View, Event | None]:

@@ -1,10 +1,12 @@
-"""THE state machine: the only place where a change of an interconnect is recognised (R1-R8, R11)."""
+"""THE state machine: the only place where a change of an interconnect is recognised (R1-R11)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
+from notifier.domain.condition import REMOVED
+from notifier.domain.flapping import Flapping
 from notifier.domain.observation import Observation, Seen, Unseen
 from notifier.domain.state import Candidate, State
 from notifier.domain.status import HEALTHY, is_problem, is_worse
@@ -23,6 +25,7 @@ class Policy:
     recover_for: timedelta = timedelta(seconds=30)
     blind_after: int = 3
     gap_after: timedelta = timedelta(minutes=3)
+    flapping: Flapping = field(default_factory=Flapping)
 
 
 class Change(StrEnum):
@@ -34,6 +37,7 @@ class Change(StrEnum):
     EASED = "eased"  # a lesser or other problem, the same incident (R3)
     RECOVERED = "recovered"  # the incident ends
     UP = "up"  # Healthy for the first time (R5)
+    REMOVED = "removed"  # it is watched no more; an open incident ends (R9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,7 @@ class Transition:
     The change happened after `last_seen_before` (None: never seen before) and not after `first_seen_at`.
     `unobserved` says that nobody looked in between: the change lies in a gap.
     `incident` is the number of the incident it belongs to; `problem_since` when its problem was first seen.
+    `flapping`: the link flaps from this one on, or did before; then a recovery does not end the incident (R10).
     """
 
     account: str
@@ -59,6 +64,7 @@ class Transition:
     unobserved: bool = False
     incident: int | None = None
     problem_since: datetime | None = None
+    flapping: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +82,14 @@ class Decision:
     """What an observation makes of a state.
 
     `notable` is False if nothing but the time of the last look changed, so nothing needs to be recorded.
+    `flapping_began` with this transition.
     """
 
     state: State
     notable: bool = False
     transition: Transition | None = None
     gap: Gap | None = None
+    flapping_began: bool = False
 
 
 def decide(state: State, seen: Observation, policy: Policy) -> Decision:
@@ -114,7 +122,13 @@ def _decide_seen(state: State, at: datetime, sight: Seen, policy: Policy) -> Dec
     if not _believed(state, candidate, at, policy):
         return Decision(replace(looked, candidate=candidate), notable=True, gap=gap)
     transition = _transition(state, candidate, at, policy)
-    return Decision(_after(looked, transition), notable=True, transition=transition, gap=gap)
+    return Decision(
+        _after(looked, transition, policy),
+        notable=True,
+        transition=transition,
+        gap=gap,
+        flapping_began=transition.flapping and not state.flapping,
+    )
 
 
 def _had_something_to_forget(state: State) -> bool:
@@ -154,7 +168,7 @@ def _believed(state: State, candidate: Candidate, at: datetime, policy: Policy) 
 
 def _transition(state: State, candidate: Candidate, at: datetime, policy: Policy) -> Transition:
     change = _change(state, candidate)
-    incident = state.incidents + 1 if change is Change.PROBLEM else state.incident
+    opens = change is Change.PROBLEM and state.incident is None
     before = candidate.last_seen_before
     return Transition(
         account=state.account,
@@ -169,8 +183,9 @@ def _transition(state: State, candidate: Candidate, at: datetime, policy: Policy
         confirmed_at=at,
         sightings=candidate.sightings,
         unobserved=before is not None and candidate.first_seen_at - before > policy.gap_after,
-        incident=incident,
-        problem_since=candidate.first_seen_at if change is Change.PROBLEM else state.problem_since,
+        incident=state.incidents + 1 if opens else state.incident,
+        problem_since=candidate.first_seen_at if opens else state.problem_since,
+        flapping=state.flapping or policy.flapping.begins(_changes(state, change, at, policy)),
     )
 
 
@@ -188,8 +203,13 @@ def _change(state: State, candidate: Candidate) -> Change:
             return Change.UP
 
 
-def _after(looked: State, transition: Transition) -> State:
-    over = transition.change is Change.RECOVERED
+def _changes(state: State, change: Change, at: datetime, policy: Policy) -> tuple[datetime, ...]:
+    """Count a change; a baseline is none."""
+    return state.changes if change is Change.BASELINE else policy.flapping.newest(state.changes, at)
+
+
+def _after(looked: State, transition: Transition, policy: Policy) -> State:
+    over = transition.change is Change.RECOVERED and not transition.flapping
     return replace(
         looked,
         status=transition.after,
@@ -200,4 +220,66 @@ def _after(looked: State, transition: Transition) -> State:
         incidents=max(looked.incidents, transition.incident or 0),
         incident=None if over else transition.incident,
         problem_since=None if over else transition.problem_since,
+        changes=_changes(looked, transition.change, transition.confirmed_at, policy),
+        flapping=transition.flapping,
     )
+
+
+def calm(state: State, now: datetime, policy: Policy) -> State | None:
+    """End the flapping of a link that has not changed for long enough; None if it does not flap or may not be calm.
+
+    If its status is no problem, the state has no incident any more: the one that was open ends (R10). Nothing is
+    said of a link that can't be seen now, or of which a change is being confirmed.
+    """
+    doubtful = state.blind or state.candidate is not None
+    if not state.flapping or doubtful or not policy.flapping.is_over(state.changes, now):
+        return None
+    still = replace(state, flapping=False, changes=())
+    return still if state.is_problem else replace(still, incident=None, problem_since=None)
+
+
+def removed(
+    state: State, at: datetime, *, last_listed_at: datetime | None, why: str
+) -> tuple[State, Transition | None]:
+    """Forget what is believed of a link that is watched no more; an open incident ends (R9).
+
+    `why` says who watches it no more, and why; it becomes the transition's reason. Of a link of which nothing was
+    ever believed there is no transition. Numbers go on: none is ever given twice.
+    """
+    gone = replace(
+        state,
+        status=None,
+        reason=None,
+        since=None,
+        incident=None,
+        problem_since=None,
+        candidate=None,
+        failed_polls=0,
+        blind=False,
+        cause=None,
+        changes=(),
+        flapping=False,
+    )
+    if state.status is None and state.incident is None:
+        return gone, None
+    transition = Transition(
+        account=state.account,
+        name=state.name,
+        number=state.number + 1,
+        change=Change.REMOVED,
+        before=state.status,
+        after=REMOVED,
+        reason=why,
+        last_seen_before=max(filter(None, (state.last_seen_at, last_listed_at)), default=None),
+        first_seen_at=at,
+        confirmed_at=at,
+        sightings=0,
+        incident=state.incident,
+        problem_since=state.problem_since,
+    )
+    return replace(gone, number=transition.number), transition
+
+
+def renewed(state: State) -> State:
+    """Forget that the link was ever seen: it is another one under an old name, whose numbers go on (R9)."""
+    return replace(state, was_healthy=False, last_seen_at=None)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from notifier.domain.status import Severity
 
+AUDIT = "audit"  # the name of the audit among subjects
 KEY_LENGTH = 255  # what PagerDuty's dedup_key takes
 
 
@@ -14,16 +15,47 @@ class IncidentKind(StrEnum):
     """What is in trouble."""
 
     INTERCONNECT = "interconnect"
+    SITE = "site"  # all interconnects of a site have a problem
     BLIND = "blind"  # the account can't be seen, wholly or in part
     CHANNEL = "channel"  # a channel refuses what it is sent
+    AUDIT = "audit"  # the notifier's own record doesn't add up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a message is about; everything told of it is one story.
+
+    `name` is the interconnect's, the site's or the channel's; the account id for blindness, `audit` for the audit.
+    A channel and the audit belong to no account: theirs is empty.
+    """
+
+    kind: IncidentKind
+    account: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """Somebody has an incident in hand: reminders and escalation stop (R22).
+
+    A worsening ends it, unless it is `sticky`; so does `until`, if given.
+    """
+
+    by: str
+    at: datetime
+    until: datetime | None = None
+    sticky: bool = False
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it has not run out."""
+        return self.until is None or now < self.until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """One incident; `number` counts those of the same subject from 1.
 
-    `subject` is the interconnect's name, the account id for blindness, the channel's name for a channel;
-    a channel belongs to no account, so its `account` is empty.
+    `subject` is the name of its `Subject`.
     """
 
     kind: IncidentKind
@@ -33,6 +65,7 @@ class Incident:
     severity: Severity
     opened_at: datetime
     closed_at: datetime | None = None
+    acknowledgement: Acknowledgement | None = None
 
     @property
     def key(self) -> str:
@@ -45,13 +78,28 @@ def incident_key(kind: IncidentKind, account: str, subject: str, number: int) ->
     match kind:
         case IncidentKind.INTERCONNECT:
             stem = f"cni:{account}:{subject}"
+        case IncidentKind.SITE:
+            stem = f"cni:{account}:site:{subject}"
         case IncidentKind.BLIND:
             stem = f"cni:{account}:blind"
         case IncidentKind.CHANNEL:
             stem = f"cni:channel:{subject}"
+        case IncidentKind.AUDIT:
+            stem = "cni:audit"
     key = f"{stem}:{number}"
     if len(key) <= KEY_LENGTH:
         return key
     digest = hashlib.sha256(stem.encode()).hexdigest()[:16]
     tail = f"~{digest}:{number}"
     return stem[: KEY_LENGTH - len(tail)] + tail
+
+
+def key_of(subject: Subject, number: int) -> str:
+    """Name a subject's incident (R19)."""
+    return incident_key(subject.kind, subject.account, subject.name, number)
+
+
+def number_in(key: str | None) -> int | None:
+    """Read an incident's number from its key."""
+    number = (key or "").rpartition(":")[2]
+    return int(number) if number.isdigit() else None

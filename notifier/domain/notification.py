@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
 
 from notifier.domain.status import Severity
 
@@ -18,10 +17,20 @@ class Kind(StrEnum):
     EASED = "eased"
     RECOVERED = "recovered"
     UP = "up"
+    REMOVED = "removed"  # Cloudflare lists it no more, or we were told to watch it no more
+    RETURNED = "returned"  # listed again after it was removed
+    FLAPPING = "flapping"
+    CALM = "calm"  # flapping has ended
+    SITE_LOST = "site lost"
+    SITE_BACK = "site back"
     BLIND = "blind"
     SEEN_AGAIN = "seen again"
     CHANNEL_FAILED = "channel failed"
     CHANNEL_WORKS = "channel works"
+    STRANDED = "stranded"  # a channel was removed that holds incidents open
+    AUDIT_FAILED = "audit failed"
+    AUDIT_PASSED = "audit passed"
+    REMINDER = "reminder"
     TEST = "test"
 
 
@@ -48,6 +57,7 @@ class Notification:
     keep them so. `reason` is Cloudflare's text, verbatim: untrusted.
     `incident_key` is the key of R19; None for what belongs to no incident.
     `observed_at` is when it was first seen, `recorded_at` when it was written down (aware UTC).
+    `status` is what the subject has come to, `before` what it was; both None for what changes neither.
     """
 
     kind: Kind
@@ -63,20 +73,5 @@ class Notification:
     reason: str | None = None
     facts: tuple[tuple[str, Fact], ...] = ()
     incident_key: str | None = None
-
-
-def action(kind: Kind, *, stateful: bool) -> Action | None:
-    """Say what a notification of this kind does at a channel; None: it is not for that one (R3, R18, R19)."""
-    if not stateful:
-        return Action.TELL
-    match kind:
-        case Kind.PROBLEM | Kind.BLIND | Kind.CHANNEL_FAILED | Kind.TEST:
-            return Action.OPEN
-        case Kind.WORSENED:
-            return Action.UPDATE
-        case Kind.RECOVERED | Kind.SEEN_AGAIN | Kind.CHANNEL_WORKS:
-            return Action.CLOSE
-        case Kind.EASED | Kind.UP:
-            return None
-        case _:
-            assert_never(kind)
+    status: str | None = None
+    before: str | None = None

@@ -18,6 +18,7 @@ class CauseKind(StrEnum):
     MALFORMED = "malformed"
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
+    EMPTY_LISTING = "empty listing"  # though interconnects were known (R9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,8 @@ class State:
     `number` counts transitions and `incidents` incidents, both from 1; `incident` is the open one's number.
     `observed_at` is the last poll of any outcome; `last_seen_at` the last that saw a status.
     `blind` stands beside the status: seeing is separate from state (R6).
+    `changes` are the times of the newest confirmed changes, oldest first; while it is `flapping`, its incident
+    stays open, whatever the status (R10).
     `version` is the stored record's, checked at each save (R14); 0 means never stored.
     """
 
@@ -51,6 +53,8 @@ class State:
     failed_polls: int = 0
     blind: bool = False
     cause: Cause | None = None
+    changes: tuple[datetime, ...] = ()
+    flapping: bool = False
     version: int = 0
 
     @property

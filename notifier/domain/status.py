@@ -1,5 +1,6 @@
 """Cloudflare's words for a link, kept as they came, and how bad each is (R3, R5, R8)."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 HEALTHY = "Healthy"
@@ -20,8 +21,13 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-def severity(status: str) -> Severity:
-    """Return the severity of a problem with this status; a word we don't know is a warning (R8)."""
+def severity(status: str, overrides: Mapping[str, Severity] | None = None) -> Severity:
+    """Return the severity of a problem with this status; a word we don't know is a warning (R8).
+
+    `overrides` are an operator's own, by status.
+    """
+    if overrides and status in overrides:
+        return overrides[status]
     match status:
         case "Down" | "Unhealthy":
             return Severity.CRITICAL

@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import groupby
 from typing import assert_never
 
-from notifier.domain import words
 from notifier.domain.backoff import next_attempt
-from notifier.domain.incident import Incident, IncidentKind
-from notifier.domain.status import Severity
+from notifier.domain.bundling import bundle
+from notifier.domain.merging import moot
+from notifier.domain.pacing import Storm, pace
 from notifier.errors import DatabaseError
-from notifier.pipeline.recipients import Recipients
 from notifier.ports import (
     Accepted,
     Answer,
@@ -20,6 +21,7 @@ from notifier.ports import (
     Clock,
     Database,
     Message,
+    Outbox,
     Outcome,
     Refused,
     Settlement,
@@ -32,33 +34,43 @@ _log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
 _LATE = timedelta(seconds=120)
 _AT_ONCE = 8  # sends in flight per channel, each of another lane
+_OVER = "over before it could be sent"
+
+_Batch = list[Claimed]  # what one message carries
 
 
 class Deliverer:
-    """Makes the deliveries of one channel: everything due, in order per lane, urgent first."""
+    """Makes the deliveries of one channel: everything due, in order per lane, urgent first.
+
+    A message channel gets what a lane holds as one message (R20), in a storm what all lanes hold (R27); any other
+    gets each notification by itself, but nothing of what opened and closed before it could be told (R17).
+    """
 
     def __init__(
         self,
         *,
         channel: Channel,
         database: Database,
-        recipients: Recipients,
         clock: Clock,
         owner: str,
         chance: Callable[[], float],
+        settled: Callable[[UnitOfWork, Settlement], Awaitable[bool]],
         committed: Callable[[], None],
+        storm: Storm,
     ) -> None:
         """`owner` names this process in leases; `chance` in [0, 1) spreads the retries.
 
-        `committed` is called after a transaction that promised something to other channels.
+        `settled` is called in the settling transaction for each delivery that was taken or abandoned, and says
+        whether it promised something; `committed` after a transaction that did.
         """
         self._channel = channel
         self._database = database
-        self._recipients = recipients
         self._clock = clock
         self._owner = owner
         self._chance = chance
+        self._settled = settled
         self._committed = committed
+        self._storm = storm
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -79,60 +91,88 @@ class Deliverer:
         self._wake.set()
 
     async def drain(self) -> None:
-        """Deliver until nothing more is due; a slow send delays only its own lane."""
-        in_flight: set[asyncio.Task[None]] = set()
+        """Deliver until nothing more may be sent now; a slow send delays only its own lane."""
+        in_flight: dict[asyncio.Task[None], int] = {}
         async with asyncio.TaskGroup() as sends:
             while True:
-                for claimed in await self._claim(_AT_ONCE - len(in_flight)):
-                    in_flight.add(sends.create_task(self._deliver(claimed)))
+                for batch in await self._claim(_AT_ONCE - sum(in_flight.values())):
+                    in_flight[sends.create_task(self._deliver(batch))] = _places(batch)
                 if not in_flight:
                     return
                 woken = sends.create_task(self._wake.wait())
                 await asyncio.wait({woken, *in_flight}, return_when=asyncio.FIRST_COMPLETED)
                 woken.cancel()
-                in_flight = {task for task in in_flight if not task.done()}
+                in_flight = {task: places for task, places in in_flight.items() if not task.done()}
                 self._wake.clear()
 
-    async def _claim(self, limit: int) -> list[Claimed]:
-        if limit <= 0 or self._stopping:
+    async def _claim(self, places: int) -> list[_Batch]:
+        if places <= 0 or self._stopping:
             return []
         now = self._clock.now()
         try:
             async with self._database.begin() as work:
-                return await work.outbox.claim(
-                    self._channel.name, now=now, until=now + LEASE, owner=self._owner, limit=limit
-                )
+                return await self._batches(work.outbox, places, now)
         except DatabaseError as error:
             self._complain("deliveries not claimed", error)
             return []
 
-    async def _deliver(self, claimed: Claimed) -> None:
+    async def _batches(self, outbox: Outbox, places: int, now: datetime) -> list[_Batch]:
+        name, storm = self._channel.name, self._storm
+        if not await outbox.hold(name, now):
+            return []
+        claim = partial(outbox.claim, name, now=now, until=now + LEASE, owner=self._owner)
+        if not self._channel.bundles:
+            await self._call_off(outbox, now)
+            return [[claimed] for claimed in await claim(whole=False, lanes=places)]
+        allowed = pace(storm, await outbox.sent(name, since=now - storm.memory, now=now), now)
+        if allowed.at > now:
+            return []
+        if allowed.lanes is None:
+            everything = await claim(whole=True, lanes=None)
+            return [everything] if everything else []
+        claimed = await claim(whole=True, lanes=min(places, allowed.lanes))
+        return [list(lane) for _, lane in groupby(claimed, key=_lane)]
+
+    async def _call_off(self, outbox: Outbox, now: datetime) -> None:
+        over = moot(await outbox.passing(self._channel.name, now))
+        if over:
+            await outbox.call_off(over, _OVER, now)
+            _log.info("deliveries called off", extra={"fields": {"channel": self._channel.name, "cause": _OVER}})
+
+    async def _deliver(self, batch: _Batch) -> None:
         started_at = self._clock.now()
-        late = started_at - claimed.notification.recorded_at
-        message = Message(
-            notification=claimed.notification,
-            action=claimed.promise.action,
-            late_by=late if late > _LATE else None,
-        )
-        try:
-            answer = await self._channel.send(message)
-        except Exception as error:  # noqa: BLE001 - a fault of ours in one message must not stop all others (R7, R26)
-            _log.exception("sending failed by a fault of ours")
-            answer = TryAgain(cause=f"a fault in the notifier: {type(error).__name__}")
-        settlement = self._settlement(claimed, started_at, answer)
+        answer = await self._send(batch, started_at)
+        settlements = [self._settlement(claimed, batch[0], started_at, answer) for claimed in batch]
         try:
             async with self._database.begin() as work:
-                held = await work.outbox.settle(settlement)
-                told = held and await self._tell_others(work, settlement)
+                held = await work.outbox.settle(settlements)
+                promised = [await self._settled(work, each) for each in held if each.outcome is not Outcome.PENDING]
         except DatabaseError as error:
             # The lease runs out and it is sent once more: twice is better than not at all.
             self._complain("delivery not settled", error)
             return
-        self._report(settlement)
-        if told:
+        self._report(held)
+        if len(held) < len(settlements):
+            _log.warning("delivery taken over by another", extra={"fields": {"channel": self._channel.name}})
+        if any(promised):
             self._committed()
 
-    def _settlement(self, claimed: Claimed, started_at: datetime, answer: Answer) -> Settlement:
+    async def _send(self, batch: _Batch, at: datetime) -> Answer:
+        try:
+            told = bundle([claimed.notification for claimed in batch])
+            late = at - told.recorded_at
+            return await self._channel.send(
+                Message(
+                    notification=told,
+                    action=batch[0].promise.action,
+                    late_by=late if late > _LATE else None,
+                )
+            )
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one message must not stop all others (R7, R26)
+            _log.exception("sending failed by a fault of ours")
+            return TryAgain(cause=f"a fault in the notifier: {type(error).__name__}")
+
+    def _settlement(self, claimed: Claimed, first: Claimed, started_at: datetime, answer: Answer) -> Settlement:
         now = self._clock.now()
         cause: str | None = None
         due_at: datetime | None = None
@@ -152,6 +192,7 @@ class Deliverer:
         return Settlement(
             claimed=claimed,
             owner=self._owner,
+            message=f"{first.id}.{first.attempt}",
             started_at=started_at,
             ended_at=now,
             outcome=outcome,
@@ -160,50 +201,39 @@ class Deliverer:
             due_at=due_at,
         )
 
-    async def _tell_others(self, work: UnitOfWork, settlement: Settlement) -> bool:
-        """A channel that refuses is an incident, told on the others; it ends with the next message it takes (R16)."""
-        if settlement.outcome is Outcome.PENDING:
-            return False
-        name = self._channel.name
-        last = await work.record.last_incident(IncidentKind.CHANNEL, "", name)
-        is_open = last is not None and last.closed_at is None
-        if settlement.outcome is Outcome.ABANDONED and not is_open:
-            incident = Incident(
-                kind=IncidentKind.CHANNEL,
-                account="",
-                subject=name,
-                number=1 if last is None else last.number + 1,
-                severity=Severity.WARNING,
-                opened_at=settlement.ended_at,
-            )
-            await work.record.open_incidents([incident])
-            told = words.tell_channel_failed(incident, settlement.cause or "", settlement.claimed.notification)
-        elif settlement.outcome is Outcome.SENT and last is not None and is_open:
-            await work.record.close_incidents({last.key: settlement.ended_at})
-            told = words.tell_channel_works(last, settlement.ended_at)
-        else:
-            return False
-        await work.outbox.promise([(told, self._recipients.promises(told, but=name))])
-        return True
-
-    def _report(self, settlement: Settlement) -> None:
-        claimed = settlement.claimed
-        fields = {
-            "channel": self._channel.name,
-            "delivery": claimed.id,
-            "attempt": claimed.attempt,
-            "title": claimed.notification.title,
-        }
-        match settlement.outcome:
-            case Outcome.SENT:
-                _log.info("delivered", extra={"fields": fields})
-            case Outcome.PENDING:
-                again = {"cause": settlement.cause, "again_at": settlement.due_at}
-                _log.warning("delivery failed, will be tried again", extra={"fields": fields | again})
-            case Outcome.ABANDONED:
-                _log.error("delivery abandoned", extra={"fields": fields | {"cause": settlement.cause}})
-            case _:
-                assert_never(settlement.outcome)
+    def _report(self, settlements: Sequence[Settlement]) -> None:
+        """Say what came of a message, once for all its deliveries."""
+        for outcome, alike in groupby(settlements, key=lambda settlement: settlement.outcome):
+            first, *others = alike
+            fields = {
+                "channel": self._channel.name,
+                "delivery": first.claimed.id,
+                "attempt": first.claimed.attempt,
+                "title": first.claimed.notification.title,
+            }
+            if others:
+                fields["and"] = [each.claimed.id for each in others]
+            match outcome:
+                case Outcome.SENT:
+                    _log.info("delivered", extra={"fields": fields})
+                case Outcome.PENDING:
+                    again = {"cause": first.cause, "again_at": first.due_at}
+                    _log.warning("delivery failed, will be tried again", extra={"fields": fields | again})
+                case Outcome.ABANDONED:
+                    _log.error("delivery abandoned", extra={"fields": fields | {"cause": first.cause}})
+                case Outcome.MOOT:
+                    pass  # never sent, so never settled
+                case _:
+                    assert_never(outcome)
 
     def _complain(self, phrase: str, error: DatabaseError) -> None:
         _log.error(phrase, extra={"fields": {"channel": self._channel.name, "cause": str(error)}})
+
+
+def _lane(claimed: Claimed) -> str:
+    return claimed.promise.lane
+
+
+def _places(batch: _Batch) -> int:
+    """A message of several lanes takes all the places: nothing is sent beside it."""
+    return _AT_ONCE if len(set(map(_lane, batch))) > 1 else 1

@@ -1,15 +1,16 @@
 """Step 1: which interconnects exist."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.observation import CauseKind, Unseen
+from notifier.domain.state import State
 from notifier.errors import DatabaseError
-from notifier.pipeline.recording import Recorder
+from notifier.pipeline.enrolling import Enroller
 from notifier.ports import Clock, Cloudflare
 
 _log = logging.getLogger(__name__)
@@ -34,18 +35,16 @@ class Discovery:
         self,
         *,
         cloudflare: Cloudflare,
-        recorder: Recorder,
+        enroller: Enroller,
         clock: Clock,
-        selection: Selection,
         every: timedelta,
         after_failure: timedelta,
-        found: Callable[[Sequence[Interconnect]], None],
+        found: Callable[[Sequence[Interconnect], Mapping[str, State]], None],
     ) -> None:
-        """`found` is given all that is to be watched, after each complete listing."""
+        """`found` is given all that is to be watched, and the states that begin anew, after each complete listing."""
         self._cloudflare = cloudflare
-        self._recorder = recorder
+        self._enroller = enroller
         self._clock = clock
-        self._selection = selection
         self._every = every
         self._after_failure = min(every, after_failure)
         self._found = found
@@ -67,7 +66,10 @@ class Discovery:
         listing = await self._cloudflare.listing()
         if isinstance(listing, Unseen):
             if listing.cause.kind is not CauseKind.OVER_BUDGET:
-                await self._recorder.listing_failed(listing.cause)
+                await self._enroller.listing_failed(listing.cause)
             return False
-        self._found(await self._recorder.listed(listing.interconnects, self._selection.takes))
+        enrolled = await self._enroller.listed(listing.interconnects)
+        if enrolled is None:
+            return False
+        self._found(enrolled.links, enrolled.states)
         return True

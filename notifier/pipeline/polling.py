@@ -88,19 +88,21 @@ class Poller:
         self._recorder.expect(interval)
 
     def watch(self, links: Sequence[Interconnect], states: Mapping[str, State]) -> None:
-        """Watch exactly these; `states` are stored ones, for links not watched so far."""
+        """Watch exactly these; `states` are stored ones, in the place of those remembered."""
         self._links = {link.name: link for link in links}
         self._sites = defaultdict(list)
         for link in links:
             self._sites[link.site].append(link.name)
         for gone in self._due.keys() - self._links.keys():
             del self._due[gone]
+        for gone in self._states.keys() - self._links.keys() - self._busy:
+            del self._states[gone]
         now = self._clock.now()
         for name in sorted(self._links):
             if name not in self._phases:
                 self._phases[name] = phase(self._offset + len(self._phases))
-            if name not in self._states:
-                self._states[name] = states.get(name) or State(account=self._account, name=name)
+            known = states.get(name) or self._states.get(name)
+            self._states[name] = known or State(account=self._account, name=name)
             if name not in self._due and name not in self._busy:
                 self._first(name, now)
 

@@ -1,10 +1,14 @@
 """What no setting tells alone: secrets that lie in files, and settings that must suit each other."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path as FilePath
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from notifier.settings.draft import Draft
+from notifier.settings.kinds import CHANNEL_NAME, is_zone
+from notifier.settings.moments import MOMENT, is_doubtful, is_moment, parse_moment
 from notifier.settings.outline import Path, dotted, find
 from notifier.settings.wording import found, missing
 
@@ -14,10 +18,16 @@ _CREDENTIALS = "add token (or token_file), or email and key (or key_file)"
 
 def take_secret_files(draft: Draft, folder: FilePath) -> None:
     """Read each file named beside a secret, in the secret's place; relative paths begin at `folder`."""
-    for path, holder in list(_holders(draft.values)):
+    for path, file in list(secret_files(draft)):
+        _take(draft, path, file, folder)
+
+
+def secret_files(draft: Draft) -> Iterator[tuple[Path, str]]:
+    """Yield the settings that name a secret's file, with that name."""
+    for path, holder in _holders(draft.values):
         for name, file in holder.items():
             if name.endswith(_FILE) and find((*path, name)) and isinstance(file, str) and file:
-                _take(draft, (*path, name), file, folder)
+                yield (*path, name), file
 
 
 def _take(draft: Draft, path: Path, file: str, folder: FilePath) -> None:
@@ -41,7 +51,7 @@ def _take(draft: Draft, path: Path, file: str, folder: FilePath) -> None:
 
 
 def check(draft: Draft) -> None:
-    """Note accounts given twice, accounts and channels without what they need, and that there are none."""
+    """Note what is given twice or is not there, what accounts and channels lack, and times that make no window."""
     for name in ("accounts", "channels"):
         if draft.values.get(name) in ([], {}):
             draft.wrong((name,), missing((name,)))
@@ -51,17 +61,67 @@ def check(draft: Draft) -> None:
                 _check_credentials(draft, path)
             case ("channels", _) if not (draft.given((*path, "url")) or draft.given((*path, "url_file"))):
                 draft.wrong(path, "found no URL; add url (or url_file)")
-    _check_twins(draft)
+    _check_twins(draft, "accounts", "account", ("id", "name"))
+    _check_twins(draft, "maintenance", "window", ("name",))
+    for path, route in _entries(draft.values, "routes"):
+        _check_channels(draft, (*path, "channels"), route)
+        _check_channels(draft, (*path, "escalate", "channels"), route.get("escalate"))
+    for path, window in _entries(draft.values, "maintenance"):
+        _check_window(draft, path, window)
 
 
-def _check_twins(draft: Draft) -> None:
+def _check_twins(draft: Draft, section: str, each: str, names: tuple[str, ...]) -> None:
     seen: dict[tuple[str, str], Path] = {}
-    for path, account in _holders(draft.values):
-        for name in ("id", "name"):
-            value = account.get(name)
+    for path, entry in _entries(draft.values, section):
+        for name in names:
+            value = entry.get(name)
             first = seen.setdefault((name, value), path) if isinstance(value, str) else path
             if first != path:
-                draft.wrong((*path, name), f"found the {name} of {dotted(first)} again; each account needs its own")
+                draft.wrong((*path, name), f"found the {name} of {dotted(first)} again; each {each} needs its own")
+
+
+def _check_channels(draft: Draft, path: Path, holder: Any) -> None:
+    """Note channels that there are not; what can't be the name of one may be a secret, and is noted elsewhere."""
+    named = holder.get("channels") if isinstance(holder, dict) else None
+    known = [str(path[-1]) for path, _ in _entries(draft.values, "channels")]
+    expected = " or ".join(name for name in known if re.fullmatch(CHANNEL_NAME, name))
+    for index, name in enumerate(named if expected and isinstance(named, list) else ()):
+        if isinstance(name, str) and re.fullmatch(CHANNEL_NAME, name) and name not in known:
+            draft.wrong((*path, index), f"found {_shown(draft, (*path, index), name)}, expected {expected}")
+
+
+def _check_window(draft: Draft, path: Path, window: dict[str, Any]) -> None:
+    recurring, once = (
+        [name for name in form if window.get(name) is not None] for form in (("cron", "for"), ("from", "until"))
+    )
+    if bool(recurring) == bool(once):
+        given = " and ".join(recurring + once) or "no times"
+        draft.wrong(path, f"found {given}; give cron and for, or else from and until")
+    elif len(recurring) == 1:
+        draft.wrong(path, f"found {recurring[0]} alone; cron and for go together")
+    elif len(once) == 1:
+        draft.wrong(path, f"found {once[0]} alone; from and until go together")
+    elif once:
+        _check_span(draft, path, window)
+
+
+def _check_span(draft: Draft, path: Path, window: dict[str, Any]) -> None:
+    zone = str(window.get("timezone") or draft.values.get("timezone") or "UTC")
+    moments = [str(window[name]) for name in ("from", "until")]
+    if not (is_zone(zone) and all(re.fullmatch(MOMENT, moment) and is_moment(moment) for moment in moments)):
+        return  # each is noted by itself
+    for name, moment in zip(("from", "until"), moments, strict=True):
+        if is_doubtful(moment, ZoneInfo(zone)):
+            shown = _shown(draft, (*path, name), moment)
+            draft.wrong((*path, name), f"found {shown}, when {zone} changes its clocks; add an offset, such as +01:00")
+    begin, end = (parse_moment(moment, ZoneInfo(zone)) for moment in moments)
+    if begin >= end:
+        until = (*path, "until")
+        draft.wrong(until, f"found {_shown(draft, until, moments[1])}, expected a moment after from")
+
+
+def _shown(draft: Draft, path: Path, text: str) -> str:
+    return found(draft.templates.get(path, text), shown=True)
 
 
 def _check_credentials(draft: Draft, path: Path) -> None:
@@ -79,10 +139,16 @@ def _check_credentials(draft: Draft, path: Path) -> None:
 def _holders(values: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the maps that secrets stand in."""
     yield (), values
-    accounts, channels = values.get("accounts"), values.get("channels")
-    entries: list[tuple[Path, Any]] = []
-    if isinstance(accounts, list):
-        entries += [(("accounts", index), entry) for index, entry in enumerate(accounts)]
-    if isinstance(channels, dict):
-        entries += [(("channels", name), entry) for name, entry in channels.items()]
-    yield from ((path, entry or {}) for path, entry in entries if isinstance(entry, dict | None))
+    yield from _entries(values, "accounts")
+    yield from _entries(values, "channels")
+
+
+def _entries(values: dict[str, Any], section: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the maps in a list, or in a map by names, whichever the section is to be."""
+    held, outline = values.get(section), find((section,))
+    entries: Iterable[tuple[str | int, Any]] = ()
+    if outline is not None and outline.listed and isinstance(held, list):
+        entries = enumerate(held)
+    elif outline is not None and not outline.listed and isinstance(held, dict):
+        entries = held.items()
+    yield from (((section, key), entry or {}) for key, entry in entries if isinstance(entry, dict | None))

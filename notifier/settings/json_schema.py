@@ -10,6 +10,7 @@ from notifier.settings.kinds import written
 from notifier.settings.model import Settings
 
 _CONSTRAINTS = {"pattern", "enum", "minimum", "exclusiveMinimum"}
+_NO_DEFAULTS: tuple[object, ...] = (None, [])  # what stands for nothing in particular
 
 
 class _SchemaMaker(GenerateJsonSchema):
@@ -26,7 +27,7 @@ class _SchemaMaker(GenerateJsonSchema):
 
     def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
         made = super().default_schema(schema)
-        return {name: value for name, value in made.items() if (name, value) != ("default", None)}
+        return {name: value for name, value in made.items() if name != "default" or value not in _NO_DEFAULTS}
 
 
 def schema() -> dict[str, Any]:
@@ -39,7 +40,7 @@ def _with_variables(made: Any) -> Any:
     """Let `${NAME}` stand for every value that must look a certain way."""
     if not isinstance(made, dict):
         return [_with_variables(each) for each in made] if isinstance(made, list) else made
-    if not _CONSTRAINTS & made.keys():
+    if not _CONSTRAINTS & made.keys() and made.get("type") != "boolean":
         return {name: _with_variables(inner) for name, inner in made.items()}
     told = {name: made.pop(name) for name in ("description", "default") if name in made}
     return {**told, "anyOf": [made, {"type": "string", "pattern": r"\$\{"}]}

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    BeforeValidator,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -19,9 +20,15 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from notifier.adapters.cron import check_cron
 from notifier.domain.duration import parse_duration
+from notifier.domain.status import HEALTHY, KNOWN, Severity
+from notifier.settings.moments import MOMENT, is_moment
 
-_MOST = 1_000_000
+CHANNEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,29}$"
+
+_MOST, _MOST_CHANGES = 1_000_000, 100
+_LONGEST = 100  # characters
 _UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
 
@@ -74,6 +81,25 @@ class Span:
         return span
 
 
+class Listed:
+    """Lets the only entry of a list stand by itself; its mistakes are then told of the setting."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(self._read, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        several = handler(core)
+        return {"anyOf": [several["items"], several]}
+
+    def _read(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        if value is None or isinstance(value, list | tuple):
+            return handler(value)
+        try:
+            return handler([value])
+        except ValidationError as invalid:
+            raise mistaken(**invalid.errors()[0]["ctx"]) from None
+
+
 def written(span: timedelta) -> str:
     """Write a span as the configuration does, in the largest unit that holds it whole: `90s`, `5m`."""
     milliseconds = span // timedelta(milliseconds=1)
@@ -81,7 +107,8 @@ def written(span: timedelta) -> str:
     return f"{milliseconds // _UNITS[unit]}{unit}" if milliseconds else "0s"
 
 
-def _is_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """Whether there is such a time zone."""
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -98,16 +125,37 @@ def _is_database(url: SecretStr) -> bool:
     return port != 0 and re.fullmatch(r"(sqlite:///|postgresql://)\S.*", text) is not None
 
 
+def _as_cloudflare_writes(status: Any) -> Any:
+    """A variable's name, and so NOTIFIER_SEVERITY__DOWN, knows no case."""
+    return next((known for known in KNOWN if isinstance(status, str) and known.lower() == status.lower()), status)
+
+
+def _read_cron(value: Any) -> Any:
+    wrong = check_cron(value) if isinstance(value, str) and len(value) <= _LONGEST else "not one line of text"
+    if wrong is not None:
+        raise mistaken(f"minute, hour, day, month and weekday, such as 0 2 * * SUN or 30 1 * * 6-7 ({wrong})")
+    return value
+
+
 def _matching(pattern: str) -> Callable[[SecretStr], bool]:
     return lambda secret: re.fullmatch(pattern, secret.get_secret_value()) is not None
 
 
+_T = TypeVar("_T")
+OneOrMore = Annotated[tuple[_T, ...], Field(min_length=1), Listed()]
+
 Count = Annotated[int, Field(ge=1, le=_MOST), expecting(f"a whole number of at least 1, and at most {_MOST}")]
+Changes = Annotated[
+    int,
+    Field(ge=2, le=_MOST_CHANGES),
+    expecting(f"a whole number of at least 2, and at most {_MOST_CHANGES}"),
+]
+Switch = Annotated[bool, expecting("true or false")]
 Share = Annotated[float, Field(gt=0, le=1), expecting("a number above 0, and at most 1")]
 Name = Annotated[
     str,
-    Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$"),
-    expecting("text of at most 100 characters, on one line"),
+    Field(min_length=1, max_length=_LONGEST, pattern=r"^\S(.*\S)?$"),
+    expecting(f"text of at most {_LONGEST} characters, on one line"),
 ]
 Identifier = Annotated[
     str,
@@ -116,14 +164,33 @@ Identifier = Annotated[
 ]
 ChannelName = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,29}$"),
+    Field(pattern=CHANNEL_NAME),
     expecting(
         "a channel name of at most 30 letters, digits, '_', '.' and '-', beginning with a letter or digit", shown=False
     ),
 ]
 Address = Annotated[str, Field(pattern=r"^[^\s@]+@[^\s@]+$"), expecting("an e-mail address", shown=False)]
 FilePath = Annotated[str, Field(min_length=1), expecting("the path of a file")]
-Zone = Annotated[str, expecting("an IANA time zone, such as UTC or Europe/Amsterdam", fits=_is_zone)]
+Level = Annotated[
+    Literal[Severity.CRITICAL, Severity.ERROR, Severity.WARNING, Severity.INFO, Severity.OK],
+    expecting("critical, error, warning, info or ok"),
+]
+Trouble = Annotated[
+    Literal[Severity.CRITICAL, Severity.ERROR, Severity.WARNING, Severity.INFO],
+    expecting("critical, error, warning or info"),
+]
+Status = Annotated[
+    Name,
+    BeforeValidator(_as_cloudflare_writes),
+    expecting(f"a status other than {HEALTHY}, as Cloudflare writes it", fits=lambda status: status != HEALTHY),
+]
+Cron = Annotated[str, BeforeValidator(_read_cron)]
+Moment = Annotated[
+    str,
+    Field(pattern=MOMENT),
+    expecting("a moment such as 2026-12-01T22:00+01:00, or 2026-12-01T22:00 by the clocks there", fits=is_moment),
+]
+Zone = Annotated[str, expecting("an IANA time zone, such as UTC or Europe/Amsterdam", fits=is_zone)]
 ApiUrl = Annotated[
     str,
     Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"),

@@ -9,16 +9,24 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_v
 from notifier.settings.kinds import (
     Address,
     ApiUrl,
+    Changes,
     ChannelName,
     ChannelUrl,
     Count,
     Credential,
+    Cron,
     DatabaseUrl,
     FilePath,
     Identifier,
+    Level,
+    Moment,
     Name,
+    OneOrMore,
     Share,
     Span,
+    Status,
+    Switch,
+    Trouble,
     Zone,
     expecting,
 )
@@ -102,6 +110,17 @@ class PollSettings(Section):
     """Between two listings of an account's interconnects."""
 
 
+class FlappingSettings(Section):
+    """When changes come too often to be told one by one."""
+
+    changes: Changes = 4
+    """An interconnect flaps after so many confirmed changes,"""
+    within: Annotated[timedelta, Span("1s", "7d")] = timedelta(minutes=60)
+    """if no more than this lies between the first and the last of them,"""
+    quiet: Annotated[timedelta, Span("1s", "7d")] = timedelta(minutes=30)
+    """until it has not changed for so long."""
+
+
 class DetectionSettings(Section):
     """When a change is believed."""
 
@@ -113,6 +132,10 @@ class DetectionSettings(Section):
     """The time those good observations span at least."""
     blind_after: Count = 3
     """Failed polls in a row after which an interconnect counts as not seen."""
+    removed_after: Count = 3
+    """Complete listings in a row without an interconnect after which it counts as removed."""
+    flapping: FlappingSettings = FlappingSettings()
+    """When changes come too often to be told one by one."""
 
 
 class ChannelSettings(Section):
@@ -124,6 +147,89 @@ class ChannelSettings(Section):
     """The channel's Apprise URL: slack://…, mailtos://…, pagerduty://… and many more."""
     url_file: FilePath | None = None
     """A file that holds the URL."""
+    format: Annotated[Literal["text", "event"], expecting("text or event")] = "text"
+    """Words for people, or for programs a JSON document that has the form of Cloudflare's own webhooks."""
+
+
+class MatchSettings(Section):
+    """What it is about: all that is given has to fit; of several values for one thing, one has to. Default: all."""
+
+    account: OneOrMore[Name] = ()
+    """Accounts by name or id: shell patterns."""
+    name: OneOrMore[Name] = ()
+    """Interconnects by name: shell patterns."""
+    site: OneOrMore[Name] = ()
+    """Sites: shell patterns."""
+    severity: OneOrMore[Level] = ()
+    """Severities."""
+    status: OneOrMore[Name] = ()
+    """What it has come to, in Cloudflare's words: shell patterns."""
+
+
+class EscalationSettings(Section):
+    """Whom else to tell of an incident that nobody acknowledges."""
+
+    after: Annotated[timedelta, Span("1s", "7d")]
+    """How long after its beginning."""
+    channels: tuple[ChannelName, ...] = Field(min_length=1)
+    """The channels to tell then."""
+
+
+class RouteSettings(Section):
+    """What goes to which channels; every route that fits counts."""
+
+    channels: tuple[ChannelName, ...] = Field(min_length=1)
+    """The channels to tell."""
+    match: MatchSettings = Field(default_factory=MatchSettings)
+    """Of what; default: of everything."""
+    escalate: EscalationSettings | None = None
+    """Whom else to tell if nobody acknowledges the incident."""
+
+
+class StormSettings(Section):
+    """How many messages a message channel bears; what is more goes into one."""
+
+    messages: Count = 10
+    """So many messages"""
+    per: Annotated[timedelta, Span("1s", "1h")] = timedelta(minutes=1)
+    """in any span of this length."""
+
+
+class GroupSettings(Section):
+    """What is told in one message."""
+
+    wait: Annotated[timedelta, Span("0s", "5m")] = timedelta(seconds=10)
+    """How long what happens at one site is gathered for one message."""
+    storm: StormSettings = StormSettings()
+    """How many messages a message channel bears; what is more goes into one."""
+
+
+class MaintenanceSettings(Section):
+    """When messages are kept back, and about what: by `cron` and `for`, or once by `from` and `until`."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of(["cron", "for"], ["from", "until"]))
+
+    name: Name
+    """What the window is called."""
+    match: MatchSettings = Field(default_factory=MatchSettings)
+    """What is kept back; default: everything."""
+    cron: Cron | None = None
+    """When it begins, again and again: minute, hour, day, month, weekday."""
+    for_: Annotated[timedelta, Span("1m", "31d")] | None = Field(None, alias="for")
+    """How long it lasts each time."""
+    from_: Moment | None = Field(None, alias="from")
+    """When it begins, once."""
+    until: Moment | None = None
+    """When it ends."""
+    timezone: Zone | None = None
+    """Whose clocks count; default: the zone of the messages."""
+
+
+class ReloadSettings(Section):
+    """When the configuration is read again, besides at SIGHUP."""
+
+    on_change: Switch = False
+    """By itself, when its file has changed."""
 
 
 class RetentionSettings(Section):
@@ -162,13 +268,25 @@ class Settings(Section):
     channels: Mapping[ChannelName, ChannelSettings] = Field(
         json_schema_extra={"minProperties": 1, "additionalProperties": False}
     )
-    """Where messages go, by name; every message goes to every channel."""
+    """Where messages go, by name."""
+    routes: tuple[RouteSettings, ...] = ()
+    """What goes to which channels; default: everything to every channel."""
+    group: GroupSettings = GroupSettings()
+    """What is told in one message."""
+    remind: Annotated[timedelta, Span("0s", "30d")] = timedelta(hours=4)
+    """Between two reminders of an incident that nobody has acknowledged; 0s: none."""
+    maintenance: tuple[MaintenanceSettings, ...] = ()
+    """When messages are kept back."""
+    severity: Mapping[Status, Trouble] = Field(default_factory=dict)
+    """How bad a status is, where it is not to be as usual."""
     timezone: Zone = "UTC"
     """Messages give moments in UTC and in this zone."""
     retention: RetentionSettings = RetentionSettings()
     """How long the past is kept."""
     log: LogSettings = LogSettings()
     """What is logged."""
+    reload: ReloadSettings = ReloadSettings()
+    """When the configuration is read again."""
 
     def secrets(self) -> frozenset[str]:
         """Return every text that must never be seen: tokens, keys, passwords, channel URLs and their parts (R33)."""

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -40,17 +41,25 @@ def _part(holder: Path, name: str | int) -> str:
 
 def find(path: Path) -> Entry | None:
     """Return the setting at a path; None if there is no such setting."""
-    known: Path = ()
+    return ENTRIES.get(known(path))
+
+
+def known(path: Path) -> Path:
+    """Write `*` for every entry of a list or map."""
+    stars: Path = ()
     for name in path:
-        known = (*known, name) if (*known, name) in ENTRIES else (*known, "*")
-    return ENTRIES.get(known)
+        stars = (*stars, name) if (*stars, name) in ENTRIES else (*stars, "*")
+    return stars
 
 
 def _entries(section: type[Section], path: Path = ()) -> Iterator[tuple[Path, Entry]]:
-    yield path, Entry(inside=tuple(section.model_fields))
-    for name, field in section.model_fields.items():
+    fields = {field.alias or name: field for name, field in section.model_fields.items()}
+    yield path, Entry(inside=tuple(fields))
+    for name, field in fields.items():
         here: Path = (*path, name)
         kind: Any = field.annotation
+        if get_origin(kind) in (Union, UnionType):
+            kind = get_args(kind)[0]  # the other is None
         while get_origin(kind) in (tuple, Mapping):
             yield here, Entry(inside=(), listed=get_origin(kind) is tuple)
             here, kind = (*here, "*"), [kind for kind in get_args(kind) if kind is not Ellipsis][-1]
@@ -64,6 +73,8 @@ def _default(field: FieldInfo) -> str | None:
     match field.default:
         case timedelta() as span:
             return written(span)
+        case bool() as value:
+            return str(value).lower()
         case str() | int() | float() as value:
             return str(value)
         case _:

@@ -7,12 +7,14 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from notifier.settings.outline import Path, find
+from notifier.settings.outline import Path, find, known
 
 _SHOWN = 30  # characters; what is longer may be a secret in the wrong place
 _MISSING: dict[Path, str] = {
     ("accounts",): "add an account: its id and a token",
     ("channels",): 'add a channel by a name, such as noc: {url: "slack://…"}',
+    ("routes", "*", "channels"): "name the channels it leads to",
+    ("routes", "*", "escalate", "channels"): "name the channels it leads to",
 }
 
 
@@ -41,7 +43,7 @@ def sentence(error: ErrorDetails, template: str | None) -> str:
 
 def missing(path: Path) -> str:
     """Say that a setting must be given."""
-    return f"missing; {_MISSING.get(path, 'add it')}"
+    return f"missing; {_MISSING.get(known(path), 'add it')}"
 
 
 def unknown(path: Path) -> str:

@@ -61,7 +61,7 @@ async def test_a_server_database_without_its_schema_is_exit_1_and_says_the_comma
     assert (await notifier("--config", str(path), "db", "current", folder=tmp_path)).code == 0
 
 
-async def test_a_second_process_on_one_file_is_exit_3(tmp_path: Path) -> None:
+async def test_scenario_43_a_second_process_on_one_file_is_exit_3(tmp_path: Path) -> None:
     async with Simulator() as simulator:
         simulator.account(ACCOUNT, token=TOKEN).link("icon-ams-01")
         path = configure(tmp_path, f"sqlite:///{tmp_path}/n.db", simulator.url, {"noc": "json://127.0.0.1:1/"})

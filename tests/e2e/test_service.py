@@ -2,54 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from notifier.simulator import Account, Simulator, faults
 from tests.support.examples import ACCOUNT
-from tests.support.process import Service, configure, notifier, until
+from tests.support.process import Service, notifier, until
 from tests.support.receivers import PAGERDUTY, FixedHosts, HttpReceiver, IncidentLedger, Say
+from tests.support.scenes import DOWN, KEY, paged, titles
 from tests.support.stage import TOKEN
 
 pytestmark = pytest.mark.slow
 
-ROUTING_KEY = "routingkey0123456789abcdefabcdef"
-PAGER = f"pagerduty://{ROUTING_KEY}@unused/"
-KEY = f"cni:{ACCOUNT}:icon-ams-01:1"
-
-
-@pytest.fixture
-async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator() as running:
-        running.account(ACCOUNT, token=TOKEN).link("icon-ams-01", site="ams-a")
-        yield running
-
-
-@pytest.fixture
-def account(simulator: Simulator) -> Account:
-    return simulator.account(ACCOUNT)
-
-
-@pytest.fixture
-async def service(
-    tmp_path: Path, database_url: str, simulator: Simulator, http_receiver: HttpReceiver, fixed_hosts: FixedHosts
-) -> AsyncIterator[Service]:
-    """A service that tells a webhook and PagerDuty; not started yet, and killed in the end."""
-    channels = {"noc": f"json://{http_receiver.address}/?cto=1&rto=1", "pager": PAGER}
-    running = Service(configure(tmp_path, database_url, simulator.url, channels), fixed_hosts.environment)
-    yield running
-    if running.started:
-        await running.kill()
-
-
-def titles(receiver: HttpReceiver) -> list[str]:
-    return [r.json["title"].removeprefix("[production] ") for r in receiver.requests if r.status == 200]
-
-
-def paged(hosts: FixedHosts) -> list[tuple[str, str]]:
-    return [(r.json["event_action"], r.json["dedup_key"]) for r in hosts.to(PAGERDUTY) if r.status == 202]
+ROUTING_KEY = "routingkey0123456789abcdefabcdef"  # the one in PAGER
 
 
 async def polled(simulator: Simulator, times: int = 3) -> None:
@@ -85,7 +51,7 @@ async def test_an_outage_is_told_once_and_closed_and_the_commands_show_it(
     table = await notifier("--config", "notifier.yaml", "status", folder=tmp_path)
     assert await service.stop() == 0
 
-    assert titles(http_receiver)[0] == "icon-ams-01 is Down (was Healthy) #2"
+    assert titles(http_receiver)[0] == DOWN
     assert paged(fixed_hosts) == [("trigger", KEY), ("resolve", KEY)]
     [link] = shown["status"]
     assert (link["id"], link["status"], link["incident"]) == (f"{ACCOUNT}/icon-ams-01", "Healthy", None)

@@ -113,7 +113,8 @@ async def test_starttls_with_a_trusted_certificate(
     async with receiver.running(server_tls(ca, "127.0.0.1")):
         secure = url(receiver, mode="starttls").replace("mailto", "mailtos", 1)
         async with opened(secure) as channel:
-            assert await channel.send(TELL) == TryAgain(cause="the certificate of 127.0.0.1 is not trusted")
+            distrusted = "the certificate of 127.0.0.1 is not trusted"
+            assert await channel.send(TELL) == TryAgain(cause=distrusted, arrived=False)
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
         async with opened(secure) as channel:
             assert await channel.send(TELL) == Accepted(code=250)
@@ -184,7 +185,7 @@ async def test_a_silent_server_is_not_waited_for(mail_receiver: MailReceiver) ->
 
 async def test_no_server_is_a_reason_to_try_again() -> None:
     async with opened("mailto://example.test:1/?smtp=127.0.0.1&from=noc@example.test") as channel:
-        assert await channel.send(TELL) == TryAgain(cause="no connection to 127.0.0.1")
+        assert await channel.send(TELL) == TryAgain(cause="no connection to 127.0.0.1", arrived=False)
 
 
 async def test_words_beyond_ascii_arrive(mail_receiver: MailReceiver) -> None:

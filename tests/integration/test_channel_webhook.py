@@ -8,7 +8,8 @@ from time import monotonic
 import pytest
 import trustme
 
-from notifier.ports import Accepted, Refused, TryAgain
+from notifier.adapters.channels.answers import worst
+from notifier.ports import Accepted, Answer, Refused, TryAgain
 from tests.support.examples import ACCOUNT
 from tests.support.messages import KEY, TELL, TELL_LATE, hostile, opened
 from tests.support.receivers import HttpReceiver, Say, server_tls
@@ -85,7 +86,7 @@ async def test_what_may_pass_is_tried_again(http_receiver: HttpReceiver, status:
     http_receiver.usual = Say(status=status, body="<html>a whole page</html>")
     async with opened(f"json://{http_receiver.address}/") as channel:
         answer = await channel.send(TELL)
-    assert answer == TryAgain(cause=f"{status} from 127.0.0.1", code=status)
+    assert answer == TryAgain(cause=f"{status} from 127.0.0.1", code=status, arrived=status != 429)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,21 @@ async def test_a_broken_connection_is_a_reason_to_try_again(http_receiver: HttpR
     async with opened(f"json://{http_receiver.address}/") as channel:
         assert await channel.send(TELL) == TryAgain(cause="127.0.0.1 broke off the connection")
     async with opened("json://127.0.0.1:1/") as channel:
-        assert await channel.send(TELL) == TryAgain(cause="no connection to 127.0.0.1")
+        assert await channel.send(TELL) == TryAgain(cause="no connection to 127.0.0.1", arrived=False)
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        ([Accepted(), TryAgain(cause="a", arrived=False)], TryAgain(cause="a", arrived=True)),
+        ([TryAgain(cause="a", arrived=False), TryAgain(cause="b")], TryAgain(cause="a", arrived=True)),
+        ([TryAgain(cause="a", arrived=False), Refused(cause="b")], TryAgain(cause="a", arrived=False)),
+        ([Accepted(code=200), Refused(cause="b")], Refused(cause="b")),
+        ([Accepted(code=200), Accepted(code=201)], Accepted(code=200)),
+    ],
+)
+def test_a_message_in_parts_may_have_arrived_if_one_of_them_may(parts: list[Answer], whole: Answer) -> None:
+    assert worst(parts) == whole
 
 
 async def test_one_channel_sends_two_hundred_a_second_to_a_slow_receiver(http_receiver: HttpReceiver) -> None:
@@ -172,7 +187,8 @@ async def test_certificates_are_verified_unless_the_url_says_no(
     async with HttpReceiver().running(server_tls(ca, "127.0.0.1")) as receiver:
         url = f"jsons://{receiver.address}/"
         async with opened(url) as channel:
-            assert await channel.send(TELL) == TryAgain(cause="the certificate of 127.0.0.1 is not trusted")
+            distrusted = "the certificate of 127.0.0.1 is not trusted"
+            assert await channel.send(TELL) == TryAgain(cause=distrusted, arrived=False)
         async with opened(f"{url}?verify=no") as channel:
             assert isinstance(await channel.send(TELL), Accepted)
         for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):

@@ -1,86 +1,26 @@
-"""What every database promises (R12-R16): one suite over memory, SQLite and PostgreSQL."""
+"""What every database promises (R12-R14): one suite over memory, SQLite and PostgreSQL."""
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime, timedelta
-from itertools import chain
 
 import pytest
 
 from notifier.domain.blindness import View
 from notifier.domain.decision import Gap, Policy
 from notifier.domain.incident import Incident, IncidentKind
-from notifier.domain.notification import Action, Kind, Notification
 from notifier.domain.state import State
 from notifier.domain.status import Severity
 from notifier.errors import ConflictError
-from notifier.ports import Accepted, Claimed, Database, Outcome, Promise, Refused, Settlement, TryAgain
+from notifier.ports import Database
 from tests.support.examples import ACCOUNT, FORBIDDEN, LINK, NIGHT, observation, run, seconds, unknown
 
 LATER = NIGHT + seconds(1)
 LEASED = NIGHT + seconds(60)
 
 
-def told(title: str = "title", at: datetime = NIGHT) -> Notification:
-    return Notification(
-        kind=Kind.PROBLEM,
-        severity=Severity.CRITICAL,
-        account=ACCOUNT,
-        account_name="production",
-        subject=LINK.name,
-        title=title,
-        lead="It fell.",
-        reason="no light",
-        facts=(("Sightings", 2), ("Site", "ams-a"), ("Late", False)),
-        incident_key="cni:a:b:1",
-        observed_at=at,
-        recorded_at=at,
-    )
-
-
-def promise(channel: str = "noc", lane: str = "a", urgency: int = 0) -> Promise:
-    return Promise(
-        channel=channel,
-        lane=lane,
-        action=Action.TELL,
-        urgency=urgency,
-        due_at=NIGHT,
-        give_up_at=NIGHT + timedelta(days=1),
-    )
-
-
 async def save(database: Database, *states: State) -> None:
     async with database.begin() as work:
         await work.watched.save_states(states)
-
-
-async def put(database: Database, *promises: Promise) -> None:
-    async with database.begin() as work:
-        for number, each in enumerate(promises):
-            await work.outbox.promise([(told(f"title {number}"), [each])])
-
-
-async def claim(
-    database: Database, channel: str = "noc", *, now: datetime = LATER, owner: str = "us", limit: int = 10
-) -> list[Claimed]:
-    async with database.begin() as work:
-        return await work.outbox.claim(channel, now=now, until=LEASED, owner=owner, limit=limit)
-
-
-def sent(claimed: Claimed, owner: str = "us") -> Settlement:
-    return Settlement(
-        claimed=claimed,
-        owner=owner,
-        started_at=NIGHT,
-        ended_at=LATER,
-        outcome=Outcome.SENT,
-        answer=Accepted(code=202, receipt="R1"),
-    )
-
-
-async def settle(database: Database, settlement: Settlement) -> bool:
-    async with database.begin() as work:
-        return await work.outbox.settle(settlement)
 
 
 async def test_a_state_comes_back_as_it_was_saved(database: Database) -> None:
@@ -123,13 +63,15 @@ async def test_a_state_is_saved_version_by_version(database: Database) -> None:
 async def test_nothing_of_a_failed_unit_of_work_remains(database: Database) -> None:
     async def cut_short() -> None:
         async with database.begin() as work:
-            await work.outbox.promise([(told(), [promise()])])
+            await work.watched.save_states([run("Healthy")[-1].state])
             await work.watched.save_view(View(account=ACCOUNT))
             raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError):
         await cut_short()
-    assert await claim(database) == []
+    async with database.begin() as work:
+        assert await work.watched.states(ACCOUNT, [LINK.name]) == {}
+        assert await work.watched.view(ACCOUNT) == View(account=ACCOUNT)
 
 
 async def test_last_seen_moves_forward_only(database: Database) -> None:
@@ -168,12 +110,14 @@ async def test_the_extent_of_blindness_counts_watched_links_only(database: Datab
     assert (extent.failing, extent.watched) == (2, 3)
 
 
-async def test_links_with_a_candidate_are_the_differing_ones(database: Database) -> None:
+async def test_links_with_a_candidate_or_a_newer_status_are_the_changed_ones(database: Database) -> None:
     async with database.begin() as work:
         await work.watched.save_links(ACCOUNT, [LINK, replace(LINK, name="steady")], NIGHT)
         steady = replace(run("Healthy")[-1].state, name="steady")
         await work.watched.save_states([run("Healthy Down")[-1].state, steady])
-        assert await work.watched.differing(ACCOUNT) == [(LINK.name, "Down")]
+        assert await work.watched.changed(ACCOUNT, NIGHT) == [(LINK.name, "Down", False)]
+        before = NIGHT - seconds(1)
+        assert await work.watched.changed(ACCOUNT, before) == [(LINK.name, "Down", False), ("steady", "Healthy", True)]
 
 
 async def test_a_view_is_kept_version_by_version(database: Database) -> None:
@@ -215,100 +159,6 @@ async def test_an_incident_is_opened_raised_and_closed_once(database: Database) 
         last = await work.record.last_incident(IncidentKind.CHANNEL, "", "noc")
         assert last == replace(incident, number=2)
         assert await work.record.last_incident(IncidentKind.CHANNEL, "", "mail") is None
-
-
-async def test_a_claimed_delivery_comes_with_its_words(database: Database) -> None:
-    await put(database, promise())
-    [claimed] = await claim(database)
-    assert claimed.notification == told("title 0")
-    assert claimed.promise == promise()
-    assert claimed.attempt == 1
-
-
-async def test_a_leased_delivery_is_nobody_elses_until_the_lease_ends(database: Database) -> None:
-    await put(database, promise())
-    await claim(database)
-    assert await claim(database, owner="them") == []
-    [taken_over] = await claim(database, owner="them", now=LEASED)
-    assert taken_over.attempt == 2
-
-
-async def test_who_lost_the_lease_settles_nothing(database: Database) -> None:
-    await put(database, promise())
-    [ours] = await claim(database)
-    [theirs] = await claim(database, owner="them", now=LEASED)
-    assert not await settle(database, sent(ours))
-    assert await settle(database, sent(theirs, owner="them"))
-
-
-async def test_a_lane_is_first_in_first_out(database: Database) -> None:
-    await put(database, promise(), promise(), promise(lane="b"))
-    first, other_lane = await claim(database)
-    assert (first.notification.title, other_lane.notification.title) == ("title 0", "title 2")
-    assert await claim(database) == []
-    await settle(database, sent(first))
-    [second] = await claim(database)
-    assert second.notification.title == "title 1"
-
-
-async def test_a_delivery_to_be_tried_again_blocks_its_lane(database: Database) -> None:
-    await put(database, promise(), promise())
-    [first] = await claim(database)
-    again = replace(sent(first), outcome=Outcome.PENDING, answer=TryAgain(cause="500"), cause="500", due_at=LEASED)
-    await settle(database, again)
-    assert await claim(database, now=LEASED - seconds(1)) == []
-    [retried] = await claim(database, now=LEASED)
-    assert (retried.id, retried.attempt) == (first.id, 2)
-
-
-async def test_an_abandoned_delivery_lets_the_next_pass(database: Database) -> None:
-    await put(database, promise(), promise())
-    [first] = await claim(database)
-    await settle(database, replace(sent(first), outcome=Outcome.ABANDONED, answer=Refused(cause="401"), cause="401"))
-    assert [c.notification.title for c in await claim(database)] == ["title 1"]
-
-
-async def test_the_urgent_goes_first_in_a_backlog(database: Database) -> None:
-    await put(database, promise(lane="a", urgency=1), promise(lane="b", urgency=1), promise(lane="c"))
-    assert [c.promise.lane for c in await claim(database, limit=2)] == ["c", "a"]
-
-
-async def test_each_channel_has_its_own_deliveries(database: Database) -> None:
-    async with database.begin() as work:
-        await work.outbox.promise([(told(), [promise("noc"), promise("mail")])])
-    [noc] = await claim(database, "noc")
-    await settle(database, sent(noc))
-    async with database.begin() as work:
-        assert await work.outbox.waiting_channels() == {"mail"}
-        assert await work.outbox.abandon("mail", "gone", LATER) == 1
-        assert await work.outbox.waiting_channels() == set()
-
-
-async def test_released_leases_are_due_again(database: Database) -> None:
-    await put(database, promise())
-    await claim(database)
-    async with database.begin() as work:
-        await work.outbox.release("somebody else")
-    assert await claim(database) == []
-    async with database.begin() as work:
-        await work.outbox.release("us")
-    assert len(await claim(database)) == 1
-
-
-async def test_only_what_is_settled_and_old_is_forgotten(database: Database) -> None:
-    await put(database, promise(), promise(lane="b"))
-    settled, _ = await claim(database)
-    await settle(database, sent(settled))
-    async with database.begin() as work:
-        await work.outbox.prune(deliveries_before=NIGHT + timedelta(days=90), observations_before=NIGHT)
-    assert [c.notification.title for c in await claim(database, now=LEASED)] == ["title 1"]
-
-
-async def test_many_claimers_never_share_a_delivery(sql_database: Database) -> None:
-    await put(sql_database, *(promise(lane=str(number)) for number in range(40)))
-    claims = await asyncio.gather(*(claim(sql_database, owner=f"replica {n}", limit=10) for n in range(8)))
-    ids = [claimed.id for claimed in chain.from_iterable(claims)]
-    assert len(ids) == len(set(ids))
 
 
 async def test_many_writers_of_one_state_lose_nothing(sql_database: Database) -> None:

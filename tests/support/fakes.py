@@ -53,9 +53,10 @@ class FakeCloudflare:
 class FakeChannel:
     """Keeps `ports.Channel`: takes everything, or answers as it is told."""
 
-    def __init__(self, name: str = "noc", *, stateful: bool = False) -> None:
+    def __init__(self, name: str = "noc", *, stateful: bool = False, bundles: bool | None = None) -> None:
         self.name = name
         self.stateful = stateful
+        self.bundles = not stateful if bundles is None else bundles
         self.taken: list[Message] = []
         self.tried: list[Message] = []
         self.answers: list[Answer] = []

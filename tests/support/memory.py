@@ -1,21 +1,29 @@
 """The database in memory: a working fake, held to the same suite as the real ones."""
 
-import copy
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
+from notifier.domain.backoff import gives_up_at
 from notifier.domain.blindness import Extent, View
 from notifier.domain.decision import Gap, Transition
 from notifier.domain.incident import Incident, IncidentKind
 from notifier.domain.interconnect import Interconnect
-from notifier.domain.notification import Notification
+from notifier.domain.listing import Known
+from notifier.domain.merging import Waiting
+from notifier.domain.notification import Action, Notification
 from notifier.domain.observation import Observation
+from notifier.domain.pacing import Sent
+from notifier.domain.site import Member, Site
 from notifier.domain.state import State
 from notifier.domain.status import Severity
 from notifier.errors import ConflictError
 from notifier.ports import Accepted, Claimed, Outcome, Promise, Settlement
+from tests.support.memory_auditing import MemoryAuditing
+from tests.support.memory_ledger import LedgerTables, MemoryLedger
 
 
 @dataclass
@@ -23,6 +31,7 @@ class Row:
     """A delivery as it is kept."""
 
     id: int
+    notification_id: int
     notification: Notification
     promise: Promise
     outcome: Outcome = Outcome.PENDING
@@ -32,21 +41,46 @@ class Row:
     settled_at: datetime | None = None
     cause: str | None = None
     receipt: str | None = None
+    uncertain: bool = False
+
+    def waits(self, channel: str, now: datetime) -> bool:
+        """Pending for the channel, and nobody is sending it."""
+        return self.pending(channel) and (self.leased_until is None or self.leased_until <= now)
+
+    def pending(self, channel: str) -> bool:
+        return self.outcome is Outcome.PENDING and self.promise.channel == channel
 
 
 @dataclass
 class Tables:
     """Everything that is kept."""
 
-    links: dict[tuple[str, str], Interconnect] = field(default_factory=dict)
+    links: dict[tuple[str, str], Known] = field(default_factory=dict)
     states: dict[tuple[str, str], State] = field(default_factory=dict)
     views: dict[str, View] = field(default_factory=dict)
     observations: list[Observation] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     incidents: dict[str, Incident] = field(default_factory=dict)
+    notifications: dict[int, Notification] = field(default_factory=dict)
     deliveries: list[Row] = field(default_factory=list)
+    attempts: list[Settlement] = field(default_factory=list)
+    worded: int = 0
     promised: int = 0
+    ledger: LedgerTables = field(default_factory=LedgerTables)
+
+
+def _copied(kept: Any) -> Any:
+    """Copy all that can change: containers and rows; frozen values need no copy."""
+    match kept:
+        case dict():
+            return {key: _copied(value) for key, value in kept.items()}
+        case list():
+            return [_copied(value) for value in kept]
+        case Tables() | LedgerTables() | Row():
+            return replace(kept, **{each.name: _copied(getattr(kept, each.name)) for each in fields(kept)})
+        case _:
+            return kept
 
 
 class MemoryDatabase:
@@ -57,7 +91,7 @@ class MemoryDatabase:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["MemoryUnitOfWork"]:
-        before = copy.deepcopy(self.tables)
+        before: Tables = _copied(self.tables)
         try:
             yield MemoryUnitOfWork(self.tables)
         except BaseException:
@@ -67,9 +101,12 @@ class MemoryDatabase:
 
 class MemoryUnitOfWork:
     def __init__(self, tables: Tables) -> None:
+        self.tables = tables
         self.watched = MemoryWatched(tables)
         self.record = MemoryRecord(tables)
         self.outbox = MemoryOutbox(tables)
+        self.ledger = MemoryLedger(tables.ledger, tables.incidents, self.outbox.rename)
+        self.audit = MemoryAuditing(tables)
 
 
 class MemoryWatched:
@@ -77,12 +114,22 @@ class MemoryWatched:
         self._tables = tables
 
     async def links(self, account: str) -> dict[str, Interconnect]:
-        return {name: link for (owner, name), link in self._tables.links.items() if owner == account}
+        return {name: each.link for name, each in (await self.enrolled(account)).items() if each.watched}
 
-    async def save_links(self, account: str, links: Collection[Interconnect], at: datetime) -> None:  # noqa: ARG002 - the port's
-        for name in await self.links(account):
-            del self._tables.links[account, name]
-        self._tables.links |= {(account, link.name): link for link in links}
+    async def enrolled(self, account: str) -> dict[str, Known]:
+        return {name: each for (owner, name), each in self._tables.links.items() if owner == account}
+
+    async def save_links(
+        self,
+        account: str,
+        links: Collection[Interconnect],
+        at: datetime,  # noqa: ARG002 - the port's
+        missing: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        for name, each in (await self.enrolled(account)).items():
+            self._tables.links[account, name] = replace(each, watched=False)
+        for link in links:
+            self._tables.links[account, link.name] = Known(link=link, missing=missing.get(link.name, 0))
 
     async def states(self, account: str, names: Collection[str]) -> dict[str, State]:
         return {name: self._tables.states[account, name] for name in names if (account, name) in self._tables.states}
@@ -119,9 +166,48 @@ class MemoryWatched:
             watched=len(names),
         )
 
-    async def differing(self, account: str) -> list[tuple[str, str]]:
+    async def changed(self, account: str, since: datetime) -> list[tuple[str, str, bool]]:
         states = await self.states(account, sorted(await self.links(account)))
-        return [(n, s.candidate.status) for n, s in states.items() if s.candidate is not None]
+        candidates = [(n, s.candidate.status, False) for n, s in states.items() if s.candidate is not None]
+        confirmed = [
+            (n, s.status or "", True)
+            for n, s in states.items()
+            if s.candidate is None and s.since is not None and s.since > since
+        ]
+        return sorted(candidates + confirmed)
+
+    async def sites(self, account: str, names: Collection[str]) -> dict[str, Site]:
+        links = await self.links(account)
+        states = await self.states(account, links)
+        return {
+            site: Site(
+                account=account,
+                name=site,
+                members=tuple(
+                    _member(name, states.get(name)) for name, link in sorted(links.items()) if link.site == site
+                ),
+            )
+            for site in names
+        }
+
+    async def flapping(self, account: str) -> list[State]:
+        return [s for (owner, _), s in sorted(self._tables.states.items()) if owner == account and s.flapping]
+
+    async def accounts(self) -> set[str]:
+        watched = {account for (account, _), each in self._tables.links.items() if each.watched}
+        return watched | {view.account for view in self._tables.views.values() if view.incident is not None}
+
+
+def _member(name: str, state: State | None) -> Member:
+    if state is None:
+        return Member(name=name, status=None, problem=False)
+    return Member(
+        name=name,
+        status=state.status,
+        problem=state.incident is not None,
+        candidate=state.candidate is not None and state.candidate.problem,
+        reason=state.reason,
+    )
 
 
 class MemoryRecord:
@@ -148,6 +234,13 @@ class MemoryRecord:
             if self._tables.incidents[key].closed_at is None:
                 self._tables.incidents[key] = replace(self._tables.incidents[key], closed_at=at)
 
+    async def incidents(self, keys: Collection[str]) -> dict[str, Incident]:
+        return {key: self._tables.incidents[key] for key in keys if key in self._tables.incidents}
+
+    async def last_incidents(self, kind: IncidentKind, account: str, subjects: Collection[str]) -> dict[str, Incident]:
+        found = {subject: await self.last_incident(kind, account, subject) for subject in subjects}
+        return {subject: incident for subject, incident in found.items() if incident is not None}
+
     async def last_incident(self, kind: IncidentKind, account: str, subject: str) -> Incident | None:
         found = [
             i for i in self._tables.incidents.values() if (i.kind, i.account, i.subject) == (kind, account, subject)
@@ -162,44 +255,107 @@ class MemoryOutbox:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def promise(self, promised: Collection[tuple[Notification, Collection[Promise]]]) -> None:
-        rows = self._tables.deliveries
+    async def promise(self, promised: Collection[tuple[Notification, Collection[Promise]]]) -> list[int]:
+        tables, ids = self._tables, []
         for told, promises in promised:
+            tables.worded += 1
+            ids.append(tables.worded)
+            tables.notifications[ids[-1]] = told
             for promise in promises:
-                self._tables.promised += 1
-                rows.append(Row(id=self._tables.promised, notification=told, promise=promise))
+                tables.promised += 1
+                tables.deliveries.append(
+                    Row(id=tables.promised, notification_id=ids[-1], notification=told, promise=promise)
+                )
+        return ids
 
-    async def claim(self, channel: str, *, now: datetime, until: datetime, owner: str, limit: int) -> list[Claimed]:
-        pending = [
-            row for row in self._tables.deliveries if row.outcome is Outcome.PENDING and row.promise.channel == channel
-        ]
-        first: dict[str, Row] = {}
-        for row in pending:
-            first.setdefault(row.promise.lane, row)
-        due = [
-            row
-            for row in first.values()
-            if row.promise.due_at <= now and (row.leased_until is None or row.leased_until <= now)
-        ]
-        due.sort(key=lambda row: (row.promise.urgency, row.id))
-        for row in due[:limit]:
-            row.leased_until, row.leased_by, row.attempts = until, owner, row.attempts + 1
+    async def notifications(self, ids: Collection[int]) -> dict[int, Notification]:
+        return {number: self._tables.notifications[number] for number in ids if number in self._tables.notifications}
+
+    async def hold(self, channel: str, now: datetime) -> bool:
+        return any(row.promise.due_at <= now for row in self._tables.deliveries if row.pending(channel))
+
+    async def passing(self, channel: str, now: datetime) -> list[Waiting]:
+        rows = [row for row in self._tables.deliveries if row.waits(channel, now)]
+        lanes = {
+            opening.promise.lane
+            for opening in rows
+            for close in rows
+            if opening.promise.lane == close.promise.lane
+            and (opening.promise.action, close.promise.action) == (Action.OPEN, Action.CLOSE)
+            and opening.id < close.id
+        }
         return [
-            Claimed(id=row.id, attempt=row.attempts, notification=row.notification, promise=row.promise)
-            for row in due[:limit]
+            Waiting(id=row.id, key=row.notification.incident_key, action=row.promise.action, uncertain=row.uncertain)
+            for row in rows
+            if row.promise.lane in lanes and row.notification.incident_key is not None
         ]
 
-    async def settle(self, settlement: Settlement) -> bool:
-        s = settlement
+    async def call_off(self, ids: Collection[int], cause: str, at: datetime) -> None:
+        for row in self._tables.deliveries:
+            if row.id in ids and row.outcome is Outcome.PENDING:
+                row.outcome, row.cause, row.settled_at = Outcome.MOOT, cause, at
+
+    async def sent(self, channel: str, *, since: datetime, now: datetime) -> list[Sent]:
+        messages: dict[str, list[Settlement]] = {}
+        for tried in self._tables.attempts:
+            if tried.claimed.promise.channel == channel and tried.started_at > since:
+                messages.setdefault(tried.message, []).append(tried)
+        under_way = {
+            row.promise.lane for row in self._tables.deliveries if row.pending(channel) and not row.waits(channel, now)
+        }
+        return [
+            Sent(at=max(t.started_at for t in tried), lanes=len({t.claimed.promise.lane for t in tried}))
+            for tried in messages.values()
+        ] + [Sent(at=now) for _ in under_way]
+
+    async def claim(
+        self, channel: str, *, whole: bool, lanes: int | None, now: datetime, until: datetime, owner: str
+    ) -> list[Claimed]:
+        pending: dict[str, list[Row]] = {}
+        for row in self._tables.deliveries:
+            if row.pending(channel):
+                pending.setdefault(row.promise.lane, []).append(row)
+        due = [
+            lane
+            for lane in pending.values()
+            if lane[0].promise.due_at <= now and all(row.waits(channel, now) for row in lane)
+        ]
+        due.sort(key=lambda lane: (min(row.promise.urgency for row in lane), lane[0].id))
+        return [_lease(row, owner, until) for lane in due[:lanes] for row in (lane if whole else lane[:1])]
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settlement]:
+        held = [settlement for settlement in settlements if self._settle(settlement)]
+        self._tables.attempts += held
+        return held
+
+    def _settle(self, s: Settlement) -> bool:
         row = next(row for row in self._tables.deliveries if row.id == s.claimed.id)
         if (row.leased_by, row.attempts) != (s.owner, s.claimed.attempt):
             return False
         row.outcome, row.cause, row.leased_until, row.leased_by = s.outcome, s.cause, None, None
         row.receipt = s.answer.receipt if isinstance(s.answer, Accepted) else None
+        row.uncertain = s.uncertain
         row.settled_at = s.ended_at if s.outcome is not Outcome.PENDING else None
         if s.due_at is not None:
             row.promise = replace(row.promise, due_at=s.due_at)
         return True
+
+    async def retry(self, delivery: int, at: datetime) -> bool:
+        row = next((row for row in self._tables.deliveries if row.id == delivery), None)
+        if row is None or row.outcome is not Outcome.ABANDONED:
+            return False
+        incident = self._tables.incidents.get(row.notification.incident_key or "")
+        ended = incident is not None and incident.closed_at is not None
+        if ended and row.promise.action in {Action.OPEN, Action.UPDATE}:
+            return False
+        row.outcome, row.settled_at = Outcome.PENDING, None
+        row.promise = replace(row.promise, due_at=at, give_up_at=gives_up_at(at, row.promise.action))
+        return True
+
+    def rename(self, old: str, new: str) -> None:
+        for row in self._tables.deliveries:
+            if row.pending(old):
+                row.promise = replace(row.promise, channel=new)
 
     async def release(self, owner: str | None = None) -> None:
         for row in self._tables.deliveries:
@@ -207,9 +363,7 @@ class MemoryOutbox:
                 row.leased_until = row.leased_by = None
 
     async def abandon(self, channel: str, cause: str, at: datetime) -> int:
-        rows = [
-            row for row in self._tables.deliveries if row.outcome is Outcome.PENDING and row.promise.channel == channel
-        ]
+        rows = [row for row in self._tables.deliveries if row.pending(channel)]
         for row in rows:
             row.outcome, row.cause, row.settled_at = Outcome.ABANDONED, cause, at
             row.leased_until = row.leased_by = None
@@ -221,13 +375,28 @@ class MemoryOutbox:
     async def prune(self, *, deliveries_before: datetime, observations_before: datetime) -> None:
         tables = self._tables
         tables.observations = [seen for seen in tables.observations if seen.at >= observations_before]
-        unsettled = {
-            id(row.notification)
+        kept = {c.notification for c in tables.ledger.conditions.values()}
+        kept |= {t.notification for t in tables.ledger.told.values()}
+        kept |= {
+            row.notification_id
             for row in tables.deliveries
-            if row.settled_at is None or row.settled_at >= deliveries_before
+            if row.outcome is Outcome.PENDING or (row.settled_at or row.notification.recorded_at) >= deliveries_before
         }
-        tables.deliveries = [
-            row
-            for row in tables.deliveries
-            if id(row.notification) in unsettled or row.notification.recorded_at >= deliveries_before
-        ]
+        notifications = tables.notifications.items()
+        tables.notifications = {n: t for n, t in notifications if n in kept or t.recorded_at >= deliveries_before}
+        tables.deliveries = [row for row in tables.deliveries if row.notification_id in tables.notifications]
+        verdicts = tables.ledger.verdicts.items()
+        tables.ledger.verdicts = {key: why for key, why in verdicts if key[0] in tables.notifications}
+
+
+def _lease(row: Row, owner: str, until: datetime) -> Claimed:
+    earlier, row.uncertain = row.uncertain, True
+    row.leased_until, row.leased_by, row.attempts = until, owner, row.attempts + 1
+    return Claimed(
+        id=row.id,
+        attempt=row.attempts,
+        notification_id=row.notification_id,
+        notification=row.notification,
+        promise=row.promise,
+        uncertain=earlier,
+    )

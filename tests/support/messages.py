@@ -49,6 +49,19 @@ UPDATE = Message(notification=WORSE, action=Action.UPDATE)
 CLOSE = Message(notification=HEALTHY, action=Action.CLOSE)
 
 
+def about(name: str, told: Notification = DOWN, *, after: float = 0, number: int = 42) -> Notification:
+    """Tell the same of another link, later."""
+    return replace(
+        told,
+        subject=name,
+        title=told.title.replace(told.subject, name).replace("#42", f"#{number}"),
+        lead=told.lead.replace(told.subject, name),
+        incident_key=KEY.replace(told.subject, name),
+        observed_at=told.observed_at + seconds(after),
+        recorded_at=told.recorded_at + seconds(after),
+    )
+
+
 def hostile(text: str = HOSTILE) -> Message:
     """Put the text wherever Cloudflare's words may stand."""
     facts = (("Site", text), (f"First seen {text}", "now"))

@@ -16,17 +16,18 @@ from tests.support.stage import TOKEN
 FAST = {
     "poll": {"interval": "400ms", "recheck": "200ms", "discovery": "1s"},
     "detection": {"confirm": 2, "recover": 2, "recover_for": "200ms", "blind_after": 3},
+    "group": {"wait": "0s"},
 }
 
 
-def configure(folder: Path, database_url: str, api_url: str, channels: Mapping[str, str], **more: Any) -> Path:
-    """Write a configuration that makes everything quick; return its path."""
+def configure(folder: Path, database_url: str, api_url: str, channels: Mapping[str, Any], **more: Any) -> Path:
+    """Write a configuration that makes everything quick, with these channels (URLs or settings); return its path."""
     path = folder / "notifier.yaml"
     document = {
         "database": database_url,
         "accounts": [{"id": ACCOUNT, "name": "production", "token": TOKEN}],
         "cloudflare": {"url": api_url, "timeout": "1s", "rate_limit": {"requests": 100000, "per": "1m", "share": 1}},
-        "channels": {name: {"url": url} for name, url in channels.items()},
+        "channels": {name: {"url": it} if isinstance(it, str) else it for name, it in channels.items()},
         **FAST,
         **more,
     }
@@ -75,14 +76,26 @@ class Service:
     """One `notifier run`; its log is kept in a file."""
 
     def __init__(
-        self, config: Path, environ: Mapping[str, str] | None = None, *, from_environment: bool = False
+        self,
+        config: Path,
+        environ: Mapping[str, str] | None = None,
+        *,
+        from_environment: bool = False,
+        name: str = "service",
+        hurry: int = 1,
     ) -> None:
-        """With `from_environment` the file isn't given: everything is in `environ`."""
+        """With `from_environment` the file isn't given: everything is in `environ`. `name` tells several logs apart.
+
+        In a hurry its clock, not the schedule, runs so many times as fast as the world's.
+        """
         self._config = config
-        self._options = [] if from_environment else ["--config", str(config)]
+        options = [] if from_environment else ["--config", str(config)]
+        self._command = ["notifier", *options, "run", "--migrate"]
+        if hurry > 1:
+            self._command = ["tests.support.hurried", str(hurry), str(config)]
         self._environ = environ
         self._process: asyncio.subprocess.Process | None = None
-        self.log_path = config.with_name("service.log")
+        self.log_path = config.with_name(f"{name}.log")
 
     @property
     def started(self) -> bool:
@@ -99,10 +112,7 @@ class Service:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "notifier",
-                *self._options,
-                "run",
-                "--migrate",
+                *self._command,
                 cwd=self._config.parent,
                 env=_environment(self._environ),
                 stdout=log,
@@ -113,6 +123,11 @@ class Service:
 
     def _ended(self) -> bool:
         return self._process is None or self._process.returncode is not None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     async def kill(self) -> None:
         """SIGKILL: nothing of it gets to run any more."""

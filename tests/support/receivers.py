@@ -135,7 +135,7 @@ class FixedHosts(HttpReceiver):
     """Stands in for PagerDuty, Opsgenie and Slack at their own addresses, over TLS.
 
     A process whose environment holds `environment` reaches it, and nothing else beyond loopback: any other
-    host is refused and kept in `strangers`.
+    host is refused and kept in `strangers`. While `away` nobody can be connected to.
     """
 
     def __init__(self) -> None:
@@ -151,6 +151,7 @@ class FixedHosts(HttpReceiver):
             SLACK_BOT: Say(body={"ok": True, "channel": "C1", "ts": "1573694689.003700"}),
         }
         self.strangers: list[str] = []
+        self.away = False
         self.environment: dict[str, str] = {}
         self._tunnels: set[asyncio.Task[Any]] = set()
 
@@ -181,8 +182,10 @@ class FixedHosts(HttpReceiver):
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             host = head.split()[1].partition(":")[0]
-            if not head.startswith("CONNECT ") or host not in FIXED_HOSTS:
+            known = head.startswith("CONNECT ") and host in FIXED_HOSTS
+            if not known:
                 self.strangers.append(host)
+            if self.away or not known:
                 writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
                 return
             inner, outer = await asyncio.open_connection("127.0.0.1", self.port)

@@ -1,6 +1,15 @@
 """R6: blind is not Down; one incident for an account, however many of its links can't be seen."""
 
-from notifier.domain.blindness import Event, Extent, View, listing_failed, listing_worked, look, main_cause
+from notifier.domain.blindness import (
+    Event,
+    Extent,
+    View,
+    empty_listing,
+    listing_failed,
+    listing_worked,
+    look,
+    main_cause,
+)
 from notifier.domain.observation import Cause, CauseKind
 from tests.support.examples import ACCOUNT, FORBIDDEN, NIGHT, TIMEOUT, seconds
 
@@ -46,3 +55,39 @@ def test_the_cause_that_most_blind_links_share_is_named() -> None:
     extent = Extent(blind=blind, failing=3, watched=9)
     assert main_cause(View(account=ACCOUNT), extent) == TIMEOUT.cause
     assert not extent.everything
+
+
+def empty_listings(times: int, *, blind_after: int = 3, removed_after: int = 3) -> list[tuple[bool, bool]]:
+    """List an account of 12 links as empty so many times: whether it is blind then, and whether it is believed."""
+    view, found = View(account=ACCOUNT), []
+    for _ in range(times):
+        view, believed = empty_listing(view, 12, blind_after=blind_after, removed_after=removed_after)
+        found.append((view.listing_cause is not None, believed))
+    return found
+
+
+def test_an_empty_listing_is_blind_at_the_third_and_believed_at_the_sixth() -> None:
+    unheard, blind, believed = (False, False), (True, False), (False, True)
+    assert empty_listings(6) == [unheard, unheard, blind, blind, blind, believed]
+
+
+def test_an_empty_listing_is_always_told_as_blind_before_it_is_believed() -> None:
+    blind, believed = (True, False), (False, True)
+    assert empty_listings(2, blind_after=9, removed_after=1) == [blind, believed]
+
+
+def test_an_empty_listing_says_how_many_were_known() -> None:
+    view, _ = empty_listing(View(account=ACCOUNT), 12, blind_after=1, removed_after=3)
+    assert view.listing_cause is not None
+    assert view.listing_cause.kind is CauseKind.EMPTY_LISTING
+    assert view.listing_cause.text == "Cloudflare lists no interconnects, 12 were known"
+
+
+def test_a_failed_listing_between_empty_ones_is_no_listing_and_a_full_one_starts_anew() -> None:
+    view, _ = empty_listing(View(account=ACCOUNT), 12, blind_after=3, removed_after=3)
+    assert listing_failed(view, TIMEOUT.cause, 3).empty_listings == 1
+    assert listing_worked(view) == View(account=ACCOUNT)
+
+
+def test_an_account_without_interconnects_is_believed_at_once() -> None:
+    assert empty_listing(View(account=ACCOUNT), 0, blind_after=3, removed_after=3) == (View(account=ACCOUNT), True)

@@ -1,10 +1,11 @@
-"""R1-R8 and R11, and the scenarios that one interconnect alone can show."""
+"""R1-R9 and R11, and the scenarios that one interconnect alone can show."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from notifier.domain.decision import Change, Policy, decide
+from notifier.domain.decision import Change, Policy, decide, removed, renewed
 from notifier.domain.observation import Observation, Unseen
 from tests.support.examples import NIGHT, TIMEOUT, changes, observation, run, seconds, unknown
 
@@ -146,3 +147,45 @@ def test_a_late_observation_is_harmless() -> None:
 def test_a_failure_before_anything_was_seen_is_no_state() -> None:
     seen = Observation(account="a", name="n", at=NIGHT, sight=Unseen(TIMEOUT.cause))
     assert decide(unknown(), seen, Policy()).state.status is None
+
+
+def test_a_removal_ends_the_incident_and_forgets_what_was_believed() -> None:
+    before = run("Healthy Down Down")[-1].state
+    state, transition = removed(before, NIGHT + seconds(600), last_listed_at=NIGHT, why="Cloudflare lists it no more")
+    assert transition is not None
+    assert (transition.change, transition.before, transition.after) == (Change.REMOVED, "Down", "removed")
+    assert (transition.number, transition.incident, transition.problem_since) == (3, 1, before.problem_since)
+    assert (transition.last_seen_before, transition.first_seen_at) == (before.last_seen_at, NIGHT + seconds(600))
+    assert transition.reason == "Cloudflare lists it no more"
+    kept = ("observed_at", "last_seen_at", "was_healthy", "incidents", "version")
+    bare = {name: getattr(before, name) for name in kept}
+    assert state == replace(unknown(), number=3, **bare)
+
+
+def test_a_link_that_was_listed_after_it_was_last_seen_was_there_then() -> None:
+    before = run("Healthy")[-1].state
+    _, transition = removed(before, NIGHT + seconds(600), last_listed_at=NIGHT + seconds(60), why="gone")
+    assert transition is not None
+    assert transition.last_seen_before == NIGHT + seconds(60)
+
+
+def test_a_link_of_which_nothing_was_ever_believed_leaves_without_a_word() -> None:
+    before = run("Down")[-1].state
+    state, transition = removed(before, NIGHT + seconds(600), last_listed_at=None, why="gone")
+    assert transition is None
+    assert (state.candidate, state.number) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("same", "expected"), [(True, "problem:Pending"), (False, "baseline:Pending")], ids=["same", "another"]
+)
+def test_the_same_link_was_healthy_before_and_another_one_under_its_name_was_not(
+    same: bool,  # noqa: FBT001 - a table's column
+    expected: str,
+) -> None:
+    gone, _ = removed(run("Healthy")[-1].state, NIGHT + seconds(600), last_listed_at=None, why="gone")
+    decisions = run("Pending Pending", state=gone if same else renewed(gone), every=600)
+    assert changes(decisions) == expected
+    assert decisions[-1].state.number == 3
+    assert (decisions[0].state.candidate is not None) is same
+    assert (decisions[0].gap is not None) is same

@@ -1,11 +1,12 @@
 """What holds of every history, whatever Cloudflare says and when."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.domain.decision import Change, Policy, Transition, decide
+from notifier.domain.decision import Change, Policy, Transition, calm, decide, removed
 from notifier.domain.observation import Observation
 from notifier.domain.state import State
 from notifier.domain.status import is_problem
@@ -70,28 +71,81 @@ def test_late_and_repeated_observations_are_harmless(
     assert replay(disturbed, policy) == replay(seen, policy)
 
 
-@given(STEPS, POLICIES)
-def test_incidents_open_and_close_in_turn(steps: list[tuple[str, int]], policy: Policy) -> None:
-    state, transitions = replay(history(steps), policy)
-    opened = 0
-    is_open = False
-    for transition in transitions:
-        match transition.change:
+LIVES = st.lists(
+    st.tuples(WORDS | st.just("removed"), st.sampled_from([15, 60, 400, 1800])), max_size=80
+)  # half an hour is as long as flapping takes to end
+
+
+def live(steps: list[tuple[str, int]], policy: Policy) -> Iterator[tuple[State, State, Transition | None]]:
+    """Live through observations, removals and the ends of flapping: each state, the one after, and the transition."""
+    at, state = NIGHT, unknown()
+    for word, later in steps:
+        at += timedelta(seconds=later)
+        if (calmed := calm(state, at, policy)) is not None:
+            yield state, calmed, None
+            state = calmed
+        if word == "removed":
+            after, transition = removed(state, at, last_listed_at=None, why="gone")
+        else:
+            decision = decide(state, observation(word, at), policy)
+            after, transition = decision.state, decision.transition
+        yield state, after, transition
+        state = after
+
+
+@given(LIVES, POLICIES)
+def test_whatever_happens_numbers_have_no_gaps_and_transitions_chain(
+    steps: list[tuple[str, int]], policy: Policy
+) -> None:
+    number, status = 0, None
+    for before, after, transition in live(steps, policy):
+        if transition is not None:
+            number += 1
+            assert (transition.number, transition.before) == (number, status)
+            status = None if transition.change is Change.REMOVED else transition.after
+        assert (after.number, after.status) == (number, status)
+        assert before.number <= after.number
+
+
+@given(LIVES, POLICIES)
+def test_each_incident_is_opened_once_and_closed_once(steps: list[tuple[str, int]], policy: Policy) -> None:
+    opened, is_open = 0, False
+    for before, after, transition in live(steps, policy):
+        match None if transition is None else transition.change:
+            case None:
+                is_open = is_open and not (before.flapping and not after.flapping and not after.is_problem)
             case Change.PROBLEM:
-                opened += 1
-                assert not is_open
+                opened += not is_open
                 is_open = True
             case Change.RECOVERED:
                 assert is_open
-                is_open = False
+                is_open = after.flapping
             case Change.WORSENED | Change.EASED:
                 assert is_open
+            case Change.REMOVED:
+                is_open = False
             case Change.BASELINE | Change.UP:
-                assert not is_open
-                continue
-        assert transition.incident == opened
-    assert (state.incident is not None) == is_open == state.is_problem
-    assert state.incidents == opened
+                assert not is_open or after.flapping
+        if transition is not None and transition.incident is not None:
+            assert transition.incident == opened
+        assert after.incident == (opened if is_open else None)
+        assert after.incidents == opened
+        assert is_open if after.is_problem else after.flapping or not is_open
+        assert (after.problem_since is not None) == is_open
+
+
+@given(LIVES, POLICIES)
+def test_flapping_begins_once_and_lasts_until_it_is_calm_or_the_link_is_gone(
+    steps: list[tuple[str, int]], policy: Policy
+) -> None:
+    for before, after, transition in live(steps, policy):
+        if transition is not None and transition.change is not Change.REMOVED:
+            assert transition.flapping == after.flapping
+            assert after.flapping or not before.flapping
+        elif before.flapping and not after.flapping:
+            assert after.changes == ()
+        assert len(after.changes) <= policy.flapping.changes
+        assert list(after.changes) == sorted(after.changes)
 
 
 @given(STEPS, POLICIES)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,9 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifier.domain.matching import Matcher
+from notifier.domain.routing import Escalation, Route
+from notifier.domain.status import Severity
 from notifier.errors import ConfigurationError
-from notifier.settings import Settings, load
+from notifier.settings import Settings, load, routes_of, windows_of
 from notifier.settings.outline import ENTRIES
+from tests.support.conditions import down
+from tests.support.examples import ACCOUNT
 
 _GOOD = """\
 accounts:
@@ -69,6 +74,77 @@ def test_settings_cannot_be_changed(tmp_path: Path) -> None:
         settings.timezone = "UTC"
 
 
+# --- Telling ------------------------------------------------------------------------------------------------
+
+
+def test_without_routes_and_windows_there_are_none(tmp_path: Path) -> None:
+    settings = _load(tmp_path)
+    assert (routes_of(settings), windows_of(settings), settings.severity) == ((), (), {})
+    assert (settings.group.wait, settings.remind) == (timedelta(seconds=10), timedelta(hours=4))
+    assert settings.channels["noc"].format == "text"
+    assert not settings.reload.on_change
+
+
+def test_a_route_takes_one_value_or_several(tmp_path: Path) -> None:
+    text = """\
+  mail: {url: "mailto://a:b@example.org", format: event}
+routes:
+  - channels: [noc]
+    match: {severity: [critical, error], site: "ams-*", name: icon-*, status: [Down]}
+    escalate: {after: 15m, channels: [mail]}
+  - channels: [mail, noc]
+"""
+    narrow, wide = routes_of(_load(tmp_path, _GOOD + text))
+    assert narrow == Route(
+        channels=("noc",),
+        match=Matcher(
+            name=("icon-*",),
+            site=("ams-*",),
+            severity=frozenset({Severity.CRITICAL, Severity.ERROR}),
+            status=("Down",),
+        ),
+        escalate=Escalation(after=timedelta(minutes=15), channels=("mail",)),
+    )
+    assert wide == Route(channels=("mail", "noc"))
+
+
+def test_an_account_is_matched_by_its_name_or_its_id(tmp_path: Path) -> None:
+    text = _GOOD.replace("id: abc", f"id: {ACCOUNT}\n    name: production")
+    routes = ", ".join(f"{{channels: [noc], match: {{account: '{name}'}}}}" for name in ("prod*", "023e*", "lab"))
+    by_name, by_id, neither = routes_of(_load(tmp_path, f"{text}routes: [{routes}]\n"))
+    link = down("icon-ams-01")
+    assert [route.match.takes(link) for route in (by_name, by_id, neither)] == [True, True, False]
+
+
+def test_a_window_recurs_by_the_clocks_of_its_zone(tmp_path: Path) -> None:
+    text = "maintenance: [{name: patching, match: {site: ams-*}, cron: '0 2 * * SUN', for: 2h, timezone: Asia/Tokyo}]"
+    [window] = windows_of(_load(tmp_path, _GOOD + text))
+    assert window.name == "patching"
+    assert window.match.takes(down("icon-ams-01", site="ams-a"))
+    assert window.until(datetime(2026, 12, 5, 17, 0, tzinfo=UTC)) == datetime(2026, 12, 5, 19, 0, tzinfo=UTC)
+    assert window.until(datetime(2026, 12, 5, 19, 0, tzinfo=UTC)) is None
+
+
+@pytest.mark.parametrize("moment", ["2026-12-01T22:00+01:00", "2026-12-01T21:00:00Z", "2026-12-01 22:00"])
+def test_a_moment_has_an_offset_or_is_by_the_zone_of_the_messages(moment: str, tmp_path: Path) -> None:
+    text = f"timezone: Europe/Amsterdam\nmaintenance: [{{name: swap, from: {moment}, until: 2026-12-02T02:00}}]"
+    [window] = windows_of(_load(tmp_path, _GOOD + text))
+    assert window.until(datetime(2026, 12, 1, 20, 59, 59, tzinfo=UTC)) is None
+    assert window.until(datetime(2026, 12, 1, 21, 0, tzinfo=UTC)) == datetime(2026, 12, 2, 1, 0, tzinfo=UTC)
+
+
+def test_a_moment_that_comes_twice_is_taken_with_its_offset(tmp_path: Path) -> None:
+    text = "maintenance: [{name: n, from: 2026-10-25T02:30+01:00, until: 2026-10-25T05:00, timezone: Europe/Amsterdam}]"
+    [window] = windows_of(_load(tmp_path, _GOOD + text))
+    assert window.until(datetime(2026, 10, 25, 1, 29, tzinfo=UTC)) is None
+    assert window.until(datetime(2026, 10, 25, 1, 30, tzinfo=UTC)) == datetime(2026, 10, 25, 4, 0, tzinfo=UTC)
+
+
+def test_a_status_can_be_as_bad_as_one_likes(tmp_path: Path) -> None:
+    settings = _load(tmp_path, _GOOD + "severity: {Unhealthy: error, brimming: info}\n")
+    assert settings.severity == {"Unhealthy": Severity.ERROR, "brimming": Severity.INFO}
+
+
 # --- The environment ----------------------------------------------------------------------------------------
 
 
@@ -96,6 +172,16 @@ def test_the_environment_overrules_the_file(tmp_path: Path) -> None:
         "NOTIFIER_ACCOUNTS__0__EXCLUDE": "[a-*, b-*]",
         "NOTIFIER_LOG": "{format: json, level: debug}",
         "NOTIFIER_CHANNELS__ON_CALL__URL": "pagerduty://made-up@unused/",
+        "NOTIFIER_DETECTION__FLAPPING__CHANGES": "6",
+        "NOTIFIER_ROUTES__0__CHANNELS": "[noc]",
+        "NOTIFIER_ROUTES__0__MATCH__SITE": "ams-*",
+        "NOTIFIER_ROUTES__0__ESCALATE": "{after: 1h, channels: [on_call]}",
+        "NOTIFIER_ROUTES__0__ESCALATE__AFTER": "2h",
+        "NOTIFIER_MAINTENANCE__0__NAME": "n",
+        "NOTIFIER_MAINTENANCE__0__CRON": "0 2 * * *",
+        "NOTIFIER_MAINTENANCE__0__FOR": "1h",
+        "NOTIFIER_SEVERITY__DOWN": "error",
+        "NOTIFIER_RELOAD__ON_CHANGE": "true",
         "NOTIFIER_TIMEZONE": "",
         "NOTIFIER_CONFIG": "elsewhere.yaml",
         "NOTIFIER_TEST_POSTGRES_URL": "anything",
@@ -109,6 +195,13 @@ def test_the_environment_overrules_the_file(tmp_path: Path) -> None:
     assert settings.accounts[0].exclude == ("a-*", "b-*")
     assert settings.log.format == "json"
     assert set(settings.channels) == {"noc", "on_call"}
+    assert settings.detection.flapping.changes == 6
+    assert settings.routes[0].match.site == ("ams-*",)
+    assert settings.routes[0].escalate is not None
+    assert settings.routes[0].escalate.after == timedelta(hours=2)
+    assert settings.maintenance[0].for_ == timedelta(hours=1)
+    assert settings.severity == {"Down": Severity.ERROR}
+    assert settings.reload.on_change
     assert settings.timezone == "UTC"
 
 
@@ -282,6 +375,22 @@ def test_a_value_from_the_environment_is_told_by_its_variable(tmp_path: Path) ->
     assert told.startswith("notifier.yaml:6: detection.confirm: found ${TOKEN}, expected a whole number")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "routes: [{channels: ['${TOKEN}']}]",
+        "routes: [{channels: [noc], match: {severity: '${TOKEN}'}}]",
+        "routes: [{channels: [noc], match: {severity: ['${TOKEN}']}}]",
+        "maintenance: [{name: n, cron: '${TOKEN}', for: 1h}]",
+        "maintenance: [{name: n, from: 2026-12-01T22:00, until: '${TOKEN}'}]",
+    ],
+)
+def test_so_it_is_wherever_settings_must_suit_each_other(wrong: str, tmp_path: Path) -> None:
+    [told] = _mistakes(tmp_path, _GOOD + wrong, {"TOKEN": "hunter22"})
+    assert "found ${TOKEN}, expected " in told
+    assert "hunter22" not in told
+
+
 def test_mistakes_in_the_environment_name_the_variable(tmp_path: Path) -> None:
     environ = {
         "NOTIFIER_POLL__INTERVAL": "soon",
@@ -346,11 +455,19 @@ def test_what_is_no_yaml_is_told_in_plain_words_with_its_place(text: str, told: 
         "database: 'postgresql://[host/name'",
         "database: []",
         "web: {listen: null}",
-        "group: {wait: 10s}",
-        "remind: 4h",
-        "maintenance: []",
         "heartbeat: {url: null}",
-        "detection: {flapping: {changes: 4}}",
+        "group: {wait: 6m}",
+        "remind: 31d",
+        "detection: {flapping: {changes: 101}}",
+        "severity: {healthy: info}",
+        "routes: [{channels: [mail]}]",
+        "routes: [{channels: [noc], escalate: {after: 1m, channels: [mail]}}]",
+        "routes: [{channels: [noc], match: {site: []}}]",
+        "maintenance: [{name: n, cron: '0 2 * * *', for: 59s}]",
+        "maintenance: [{name: n, cron: '0 2 * * *', for: 1h, from: 2026-12-01T22:00Z}]",
+        "maintenance: [{name: n, from: 2026-12-01T22:00Z, until: 2026-12-01T22:00Z}]",
+        "maintenance: [{name: n, from: 2026-03-29T02:30, until: 2026-04-01T00:00, timezone: Europe/Amsterdam}]",
+        "maintenance: [{name: n, cron: '" + "9" * 5000 + " * * * *', for: 1h}]",
     ],
 )
 def test_each_of_these_is_refused_by_one_line(wrong: str, tmp_path: Path) -> None:

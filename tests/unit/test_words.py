@@ -1,30 +1,17 @@
-"""The messages as the person woken at night reads them."""
+"""What is said of an interconnect, as the person woken at night reads it."""
 
 from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from notifier.domain.blindness import Extent, View, look
-from notifier.domain.decision import Policy, decide
-from notifier.domain.incident import Incident, IncidentKind, incident_key
-from notifier.domain.notification import Action, Kind, Notification, action
+from notifier.domain.decision import Policy, decide, removed
+from notifier.domain.incident import IncidentKind, incident_key
+from notifier.domain.listing import UNLISTED, UNWATCHED
+from notifier.domain.notification import Kind, Notification
 from notifier.domain.status import Severity
-from notifier.domain.words import (
-    Voice,
-    tell_blind,
-    tell_channel_failed,
-    tell_channel_works,
-    tell_seen_again,
-    tell_transition,
-)
-from tests.support.examples import ACCOUNT, FORBIDDEN, LINK, NIGHT, TIMEOUT, observation, run, seconds
-
-VOICE = Voice(account=ACCOUNT, name="production")
-
-
-def told(words: str) -> list[Notification]:
-    every = [tell_transition(d.transition, LINK, VOICE) for d in run(words) if d.transition is not None]
-    return [n for n in every if n is not None]
+from notifier.domain.words import tell_calm, tell_calm_recovery, tell_flapping, tell_returned, tell_transition
+from tests.support.examples import ACCOUNT, LINK, NIGHT, observation, run
+from tests.support.spoken import DOWN, UP, VOICE, site, told
 
 
 def test_a_problem_names_link_states_and_number() -> None:
@@ -93,57 +80,95 @@ def test_moments_are_given_in_utc_and_in_the_zone() -> None:
     assert voice.moment(NIGHT) == "2026-11-23 03:12:04Z (04:12:04 CET)"
 
 
-def test_blindness_names_cause_and_remedy() -> None:
-    extent = Extent(blind=(("icon-ams-01", FORBIDDEN.cause),), failing=1, watched=3)
-    view, _ = look(View(account=ACCOUNT), extent, NIGHT)
-    blind = tell_blind(view, extent, VOICE, NIGHT)
-    assert blind.title == "[production] cannot see interconnects: 403 from Cloudflare"
-    assert ("What to do", "give the token Magic WAN Read") in blind.facts
-    assert blind.severity is Severity.WARNING
-    assert blind.incident_key == f"cni:{ACCOUNT}:blind:1"
+def test_every_message_says_how_much_of_the_site_is_left() -> None:
+    problem = run("Healthy Down Down")[-1].transition
+    assert problem is not None
+    told = tell_transition(problem, LINK, VOICE, site=site(DOWN, UP))
+    assert told is not None
+    assert ("Redundancy", "1 of 2 still Healthy at ams-a") in told.facts
 
 
-def test_partial_blindness_lists_the_blind_ones() -> None:
-    extent = Extent(blind=(("icon-ams-01", TIMEOUT.cause),), failing=1, watched=3)
-    view, _ = look(View(account=ACCOUNT), extent, NIGHT)
-    blind = tell_blind(view, extent, VOICE, NIGHT)
-    assert blind.title == "[production] cannot see 1 of 3 interconnects: timed out after 10s"
-    assert ("Not seen", "icon-ams-01") in blind.facts
+def test_an_operators_severity_counts_for_a_problem_and_not_for_its_end() -> None:
+    decisions = run("Healthy Unhealthy Unhealthy Healthy Healthy Healthy")
+    severities = {"Unhealthy": Severity.ERROR, "Healthy": Severity.CRITICAL}
+    every = [tell_transition(d.transition, LINK, VOICE, severities=severities) for d in decisions if d.transition]
+    assert [told.severity for told in every if told is not None] == [Severity.ERROR, Severity.OK]
 
 
-def test_seen_again_says_for_how_long_and_what_differs() -> None:
-    view = View(account=ACCOUNT, incident=4, incidents=4, since=NIGHT)
-    again = tell_seen_again(view, [("icon-ams-01", "Down")], VOICE, NIGHT + seconds(432))
-    assert again.title == "[production] can see interconnects again after 7m 12s"
-    assert ("Changed meanwhile", "icon-ams-01 (Down)") in again.facts
-    assert again.incident_key == f"cni:{ACCOUNT}:blind:4"
-
-
-def test_a_refusing_channel_is_told_with_what_it_did_not_take() -> None:
-    incident = Incident(
-        kind=IncidentKind.CHANNEL, account="", subject="noc", number=1, severity=Severity.WARNING, opened_at=NIGHT
-    )
-    [problem] = told("Healthy Down Down")
-    failed = tell_channel_failed(incident, "401 invalid token", problem)
-    assert failed.title == "channel noc does not take messages: 401 invalid token"
-    assert problem.title in failed.lead
-    works = tell_channel_works(incident, NIGHT + seconds(60))
-    assert works.title == "channel noc takes messages again after 1m"
-    assert works.incident_key == failed.incident_key == "cni:channel:noc:1"
-
-
-def test_a_stateful_receiver_is_opened_updated_and_closed() -> None:
-    assert [action(kind, stateful=True) for kind in (Kind.PROBLEM, Kind.WORSENED, Kind.RECOVERED)] == [
-        Action.OPEN,
-        Action.UPDATE,
-        Action.CLOSE,
+def test_a_message_says_what_was_and_what_is() -> None:
+    assert [(n.before, n.status) for n in told("Down Unhealthy Healthy Healthy Healthy")] == [
+        (None, "Unhealthy"),
+        ("Unhealthy", "Healthy"),
     ]
 
 
-def test_a_stateful_receiver_is_spared_what_is_no_incident() -> None:
-    assert action(Kind.EASED, stateful=True) is None
-    assert action(Kind.UP, stateful=True) is None
-    assert action(Kind.EASED, stateful=False) is Action.TELL
+AT_ONCE = Policy(confirm=1, recover=1, recover_for=timedelta())
+
+
+def test_flapping_says_how_often_it_changed_and_when_it_is_told_again() -> None:
+    decision = run("Healthy Down Healthy Down Healthy", AT_ONCE, every=440)[-1]
+    assert decision.transition is not None
+    told = tell_flapping(decision.transition, decision.state, LINK, VOICE, quiet=timedelta(minutes=30))
+    assert told.title == "[production] icon-ams-01 is flapping: 4 changes in 22m #5"
+    assert told.lead == (
+        "icon-ams-01 changed 4 times in 22m, now to Healthy. Its changes are not told until it has been calm for 30m."
+    )
+    assert told.severity is Severity.WARNING
+    assert told.incident_key == f"cni:{ACCOUNT}:icon-ams-01:2"
+
+
+def test_calm_in_a_good_state_is_good_news_and_a_recovery_of_one_incident() -> None:
+    before = run("Healthy Down Healthy Down Healthy", AT_ONCE, every=440)[-1].state
+    now = before.changes[-1] + timedelta(minutes=30)
+    told = tell_calm(before, LINK, VOICE, now)
+    assert told.title == "[production] icon-ams-01 stopped flapping: Healthy for 30m"
+    assert (told.severity, told.status) == (Severity.OK, "Healthy")
+    over = tell_calm_recovery(before, LINK, VOICE, now)
+    assert over.title == "[production] icon-ams-01 is Healthy again after 7m 20s (was flapping) #5"
+    assert (over.kind, over.severity) == (Kind.RECOVERED, Severity.OK)
+    assert told.incident_key == over.incident_key == f"cni:{ACCOUNT}:icon-ams-01:2"
+
+
+def test_calm_in_a_problem_is_as_severe_as_the_problem() -> None:
+    before = run("Healthy Down Healthy Down Healthy Down", AT_ONCE, every=440)[-1].state
+    now = before.changes[-1] + timedelta(minutes=31)
+    told = tell_calm(before, LINK, VOICE, now, severities={"Down": Severity.ERROR})
+    assert told.title == "[production] icon-ams-01 stopped flapping: Down for 31m"
+    assert (told.severity, told.reason) == (Severity.ERROR, "reason of Down")
+    assert told.incident_key == f"cni:{ACCOUNT}:icon-ams-01:2"
+
+
+def gone(words: str, why: str) -> Notification:
+    at = NIGHT + timedelta(minutes=30)
+    _, transition = removed(run(words)[-1].state, at, last_listed_at=None, why=why)
+    assert transition is not None
+    told = tell_transition(transition, LINK, VOICE)
+    assert told is not None
+    return told
+
+
+def test_a_removal_says_why_and_closes_the_incident() -> None:
+    told = gone("Healthy Down Down", UNLISTED)
+    assert told.title == "[production] icon-ams-01 removed: Cloudflare lists it no more (was Down) #3"
+    assert told.lead == "icon-ams-01 was Down when last seen, and its incident is closed as removed."
+    assert ("Incident closed", "removed") in told.facts
+    assert (told.kind, told.severity, told.reason) == (Kind.REMOVED, Severity.WARNING, None)
+    assert told.incident_key == f"cni:{ACCOUNT}:icon-ams-01:1"
+
+
+def test_the_removal_of_a_good_link_speaks_of_no_incident() -> None:
+    told = gone("Healthy", UNWATCHED)
+    assert told.title == "[production] icon-ams-01 removed: no longer watched (was Healthy) #2"
+    assert "incident" not in told.lead
+    assert told.incident_key is None
+
+
+def test_a_link_that_returns_is_said_to_be_the_same_or_another() -> None:
+    same, other = (tell_returned(LINK, VOICE, NIGHT, same=same) for same in (True, False))
+    assert same.title == "[production] icon-ams-01 is back: watched again"
+    assert other.title == "[production] icon-ams-01 is back: watched as a new link"
+    assert "another reservation" in other.lead
+    assert {same.severity, other.severity} == {Severity.INFO}
 
 
 def test_a_key_is_never_longer_than_a_receiver_takes_and_never_the_same_for_two_links() -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -59,7 +59,8 @@ def judge_status(status: int, who: str, *, said: str = "", retry_after: timedelt
     """Judge a status other than 2xx. `said` is the receiver's own reason, without secrets."""
     cause = f"{status} from {who}" + (f": {said}" if said else "")
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return TryAgain(cause=cause, code=status, retry_after=retry_after)
+        arrived = status != HTTPStatus.TOO_MANY_REQUESTS
+        return TryAgain(cause=cause, code=status, retry_after=retry_after, arrived=arrived)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return Refused(cause=f"{status} from {who}: redirects are not followed; check the channel's URL", code=status)
     remedy = {int(known): words for known, words in _REMEDIES.items()}.get(status)
@@ -68,7 +69,12 @@ def judge_status(status: int, who: str, *, said: str = "", retry_after: timedelt
 
 def worst(answers: Iterable[Answer]) -> Answer:
     """Join the answers to one message's parts: while one part may still be taken, it is tried again."""
-    return min(answers, key=lambda answer: (TryAgain, Refused, Accepted).index(type(answer)))
+    parts = sorted(answers, key=lambda answer: (TryAgain, Refused, Accepted).index(type(answer)))
+    first = parts[0]
+    if not isinstance(first, TryAgain):
+        return first
+    arrived = any(part.arrived if isinstance(part, TryAgain) else isinstance(part, Accepted) for part in parts)
+    return replace(first, arrived=arrived)
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:

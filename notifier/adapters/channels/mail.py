@@ -30,6 +30,7 @@ class MailChannel:
     """The `Channel` port over SMTP: one mail for all recipients of the URL."""
 
     stateful = False
+    bundles = True
 
     def __init__(self, name: str, plugin: NotifyEmail) -> None:
         self.name = name
@@ -138,11 +139,11 @@ class MailChannel:
             case smtplib.SMTPException():  # no STARTTLS, or no way to log in
                 return Refused(cause=f"{host} does not offer what the URL asks for: {brief(str(error))}")
             case ssl.SSLCertVerificationError():
-                return TryAgain(cause=f"the certificate of {host} is not trusted")
+                return TryAgain(cause=f"the certificate of {host} is not trusted", arrived=False)
             case TimeoutError():
                 return TryAgain(cause=f"{host} did not answer in time")
             case _:
-                return TryAgain(cause=f"no connection to {host}")
+                return TryAgain(cause=f"no connection to {host}", arrived=False)
 
     def _said(self, words: bytes | str) -> str:
         text = words.decode(errors="replace") if isinstance(words, bytes) else words

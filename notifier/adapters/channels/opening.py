@@ -13,6 +13,7 @@ from apprise.plugins.pagerduty import NotifyPagerDuty
 from apprise.plugins.slack import NotifySlack
 
 from notifier.adapters.channels import console, slack
+from notifier.adapters.channels.event import EventChannel
 from notifier.adapters.channels.mail import MailChannel
 from notifier.adapters.channels.muted import listening, mute
 from notifier.adapters.channels.opsgenie import Opsgenie
@@ -21,27 +22,34 @@ from notifier.adapters.channels.pagerduty import PagerDuty
 from notifier.adapters.channels.secrets import hiding, secrets_of
 from notifier.adapters.channels.slack import Slack
 from notifier.adapters.channels.web import CLIENT, Connection, Receiver, WebChannel
-from notifier.adapters.channels.webhook import Webhook
+from notifier.adapters.channels.webhook import EventWebhook, Webhook
 from notifier.errors import ConfigurationError
 from notifier.ports import Channel
 
 _FORMS = 3  # of a service's URL, shown in an error
 _LAST_PORT = 65_535
+_NO_EVENTS = "found event, expected text; PagerDuty and Opsgenie keep incidents, and have a form of their own for them"
 
 
-def open_channels(urls: Mapping[str, str]) -> dict[str, Channel]:
-    """Make the channels from Apprise URLs by name; nothing is connected yet.
+def open_channels(urls: Mapping[str, str], formats: Mapping[str, str] | None = None) -> dict[str, Channel]:
+    """Make the channels from Apprise URLs by name; nothing is connected yet. `formats`: `text` (if none) or `event`.
 
     Raises:
-        ConfigurationError: Some URLs are none; every one is named, no secret is.
+        ConfigurationError: Some URLs are none, or are not for events; every one is named, no secret is.
     """
+    events = {name for name, form in (formats or {}).items() if form == "event"}
     problems: list[str] = []
     channels: dict[str, Channel] = {}
     for name, url in urls.items():
+        event = name in events
         try:
-            channels[name] = _open(name, url)
+            channel = _open(name, url, event=event)
         except ConfigurationError as error:
             problems += [f"channels.{name}.url: {problem}" for problem in error.problems]
+            continue
+        if event and channel.stateful:
+            problems.append(f"channels.{name}.format: {_NO_EVENTS}")
+        channels[name] = EventChannel(channel) if event and channel.bundles else channel
     if problems:
         raise ConfigurationError(problems)
     return channels
@@ -56,7 +64,7 @@ def check_url(url: str) -> str | None:
     return None
 
 
-def _open(name: str, url: str) -> Channel:
+def _open(name: str, url: str, *, event: bool = False) -> Channel:
     plugin = _plugin(url)
     receiver: Receiver
     try:
@@ -68,7 +76,7 @@ def _open(name: str, url: str) -> Channel:
             case NotifySlack() if slack.speaks(plugin):
                 receiver = Slack(plugin)
             case NotifyJSON():
-                receiver = Webhook(plugin)
+                receiver = EventWebhook(plugin) if event else Webhook(plugin)
             case NotifyEmail(pgp_mode="no") if type(plugin) is NotifyEmail:
                 return MailChannel(name, plugin)
             case _:

@@ -29,6 +29,7 @@ class Opsgenie:
     """An API key. Region, responders, tags, entity and `+name=value` of the URL are used; its action is not."""
 
     stateful = True
+    bundles = False
 
     def __init__(self, plugin: NotifyOpsgenie) -> None:
         self.url = httpx.URL(OPSGENIE_API_LOOKUP[str(plugin.region_name)])

@@ -19,6 +19,7 @@ class OtherChannel:
     """The `Channel` port over an Apprise plugin, which says no more than whether it worked, and logs why."""
 
     stateful = False
+    bundles = True
 
     def __init__(self, name: str, plugin: NotifyBase, hide: Hide) -> None:
         self.name = name

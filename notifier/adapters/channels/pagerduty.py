@@ -22,6 +22,7 @@ class PagerDuty:
     """A service's integration key. `region`, `click` and `+name=value` of the URL are used; its action is not."""
 
     stateful = True
+    bundles = False
 
     def __init__(self, plugin: NotifyPagerDuty) -> None:
         self.url = httpx.URL(PAGERDUTY_API_LOOKUP[plugin.region_name])

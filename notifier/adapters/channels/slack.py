@@ -29,6 +29,7 @@ class Slack:
     """One webhook, or one bot, and where it posts."""
 
     stateful = False
+    bundles = True
 
     def __init__(self, plugin: NotifySlack) -> None:
         self._bot = plugin.mode == _BOT

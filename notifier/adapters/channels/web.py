@@ -32,6 +32,11 @@ class Receiver(Protocol):
         ...
 
     @property
+    def bundles(self) -> bool:
+        """Whether it takes several notifications as one message."""
+        ...
+
+    @property
     def url(self) -> httpx.URL:
         """Where it is."""
         ...
@@ -65,6 +70,7 @@ class WebChannel:
     def __init__(self, name: str, receiver: Receiver, connection: Connection, hide: Hide) -> None:
         self.name = name
         self.stateful = receiver.stateful
+        self.bundles = receiver.bundles
         self._receiver = receiver
         self._hide = hide
         self._timeout = httpx.Timeout(connection.read_s, connect=connection.connect_s, pool=connection.connect_s)
@@ -90,7 +96,7 @@ class WebChannel:
         try:
             reply = await self._exchange(request)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            return TryAgain(cause=_trouble(error, request.url.host))
+            return _trouble(error, request.url.host)
         return self._receiver.read(reply)
 
     async def _exchange(self, request: httpx.Request) -> Reply:
@@ -147,18 +153,23 @@ def _proxy(url: httpx.URL) -> str | None:
     return proxy if separator else f"http://{proxy}"
 
 
-def _trouble(error: Exception, host: str) -> str:
-    """Name the cause in words of our own; the error behind httpx's says more."""
+def _trouble(error: Exception, host: str) -> TryAgain:
+    """Name the cause in words of our own, and whether the request may have arrived; the error behind httpx's says more.
+
+    Up to the connection nothing can have arrived.
+    """
     match error.__cause__ if isinstance(error, httpx.HTTPError) else error:
         case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
-            return f"the proxy gives no connection to {host}"
+            return TryAgain(cause=f"the proxy gives no connection to {host}", arrived=False)
+        case aiohttp.ConnectionTimeoutError():
+            return TryAgain(cause=f"{host} did not answer in time", arrived=False)
         case TimeoutError():
-            return f"{host} did not answer in time"
+            return TryAgain(cause=f"{host} did not answer in time")
         case aiohttp.ClientConnectorDNSError():
-            return f"the name {host} cannot be resolved"
+            return TryAgain(cause=f"the name {host} cannot be resolved", arrived=False)
         case aiohttp.ClientConnectorCertificateError():
-            return f"the certificate of {host} is not trusted"
+            return TryAgain(cause=f"the certificate of {host} is not trusted", arrived=False)
         case aiohttp.ClientConnectorError():
-            return f"no connection to {host}"
+            return TryAgain(cause=f"no connection to {host}", arrived=False)
         case _:
-            return f"{host} broke off the connection"
+            return TryAgain(cause=f"{host} broke off the connection")

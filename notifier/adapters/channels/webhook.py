@@ -8,6 +8,7 @@ import httpx
 from apprise.plugins.custom_json import NotifyJSON
 
 from notifier.adapters.channels.answers import Reply, judge
+from notifier.adapters.channels.event import document
 from notifier.adapters.channels.text import notify_type, plain
 from notifier.adapters.channels.web import asking
 from notifier.ports import Answer, Message
@@ -17,6 +18,7 @@ class Webhook:
     """Apprise's `json://`: its method, headers, parameters and renamed fields are those of the URL."""
 
     stateful = False
+    bundles = True
 
     def __init__(self, plugin: NotifyJSON) -> None:
         scheme, port = ("https" if plugin.secure else "http"), (f":{plugin.port}" if plugin.port else "")
@@ -54,6 +56,15 @@ class Webhook:
             else:
                 del document[name]
         return document
+
+
+class EventWebhook(Webhook):
+    """The same, told events: the body is the document itself."""
+
+    bundles = False
+
+    def _document(self, message: Message) -> dict[str, Any]:
+        return document(message)
 
 
 def _typed(message: Message) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import schema
+from notifier.adapters.database.auditing import SqlAuditing
 from notifier.adapters.database.engine import SqliteLock, connection, open_engine
+from notifier.adapters.database.ledger import SqlLedger
 from notifier.adapters.database.outbox import SqlOutbox
 from notifier.adapters.database.reading import Reading
 from notifier.adapters.database.record import SqlRecord
@@ -22,7 +24,9 @@ class SqlUnitOfWork:
         self.conn = conn
         self._watched = SqlWatched(conn)
         self._record = SqlRecord(conn)
+        self._ledger = SqlLedger(conn)
         self._outbox = SqlOutbox(conn)
+        self._audit = SqlAuditing(conn)
 
     @property
     def watched(self) -> SqlWatched:
@@ -35,9 +39,19 @@ class SqlUnitOfWork:
         return self._record
 
     @property
+    def ledger(self) -> SqlLedger:
+        """Who knows what."""
+        return self._ledger
+
+    @property
     def outbox(self) -> SqlOutbox:
         """What was promised."""
         return self._outbox
+
+    @property
+    def audit(self) -> SqlAuditing:
+        """Whether it adds up."""
+        return self._audit
 
 
 class SqlDatabase:
@@ -80,13 +94,22 @@ class SqlDatabase:
             DatabaseUnreachableError: It is not there.
             SchemaError: The schema isn't this release's.
         """
+        await self.require()
+        async with connection(self.engine) as conn:
+            yield Reading(conn)
+
+    async def require(self) -> None:
+        """Make sure that there is a database to work with, as another process left it.
+
+        Raises:
+            DatabaseUnreachableError: It is not there.
+            SchemaError: The schema isn't this release's.
+        """
         if self.absent:
             raise DatabaseUnreachableError(
                 f"no database at {self.engine.url.database}: start the service first (notifier run)"
             )
         await schema.require(self.engine)
-        async with connection(self.engine) as conn:
-            yield Reading(conn)
 
     async def prepare(self, *, migrate: bool) -> None:
         """Make sure of the schema: an embedded database is migrated, a server's only if asked for.

@@ -1,18 +1,38 @@
 """Queries on what was promised to the channels (R15, R16)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    Subquery,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.adapters.database import rows
-from notifier.adapters.database.tables import attempts, deliveries, notifications, observations
+from notifier.adapters.database import rows, tables
+from notifier.adapters.database.tables import attempts, deliveries, incidents, notifications, observations
+from notifier.domain.backoff import gives_up_at
+from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
+from notifier.domain.pacing import Sent
 from notifier.ports import Accepted, Claimed, Outcome, Promise, Settlement
 
 _CAUSE_LENGTH = 500
+_AT_MOST = 10_000  # deliveries in one claim; the databases take some 32,000 values in a statement
+_CLAIMS = 1  # which of the database's advisory locks are those of claims
+_FROZEN = "15000"  # milliseconds without a statement within a claim; the network is never used inside it
 
 
 class SqlOutbox:
@@ -21,14 +41,15 @@ class SqlOutbox:
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
-    async def promise(self, promised: Collection[tuple[Notification, Collection[Promise]]]) -> None:
-        """Write notifications, each with its deliveries."""
+    async def promise(self, promised: Collection[tuple[Notification, Collection[Promise]]]) -> list[int]:
+        """Write notifications, each with its deliveries; return the notifications' ids."""
         if not promised:
-            return
-        written = await self._conn.execute(
+            return []
+        inserted = await self._conn.execute(
             insert(notifications).returning(notifications.c.id, sort_by_parameter_order=True),
             [rows.from_notification(told) for told, _ in promised],
         )
+        written = inserted.all()
         values = [
             asdict(promise) | {"notification": row.id, "outcome": Outcome.PENDING, "attempts": 0}
             for row, (_, promises) in zip(written, promised, strict=True)
@@ -36,89 +57,142 @@ class SqlOutbox:
         ]
         if values:
             await self._conn.execute(insert(deliveries), values)
+        return [row.id for row in written]
 
-    async def claim(self, channel: str, *, now: datetime, until: datetime, owner: str, limit: int) -> list[Claimed]:
-        """Lease deliveries that are due, urgent first, and only the oldest unsettled one of each lane."""
-        d, earlier = deliveries, deliveries.alias("earlier")
-        blocked = exists().where(
-            earlier.c.channel == d.c.channel,
-            earlier.c.lane == d.c.lane,
-            earlier.c.outcome == Outcome.PENDING,
-            earlier.c.id < d.c.id,
+    async def notifications(self, ids: Collection[int]) -> dict[int, Notification]:
+        """Return notifications by id."""
+        n = notifications.c
+        if not ids:
+            return {}
+        found = await self._conn.execute(select(n.id, n.content).where(n.id.in_(set(ids))))
+        return {row.id: rows.to_notification(row.content) for row in found}
+
+    async def hold(self, channel: str, now: datetime) -> bool:
+        """Say whether anything is due for the channel; if so, no other claims for it until the transaction ends.
+
+        One at a time makes a storm's count and a lane's order right for several processes. SQLite has one writer
+        anyway. A process that freezes with the lock loses it, with its transaction, after some seconds.
+        """
+        d = deliveries.c
+        due = exists().where(d.outcome == Outcome.PENDING, d.channel == channel, d.due_at <= now)
+        if not await self._conn.scalar(select(due)):
+            return False
+        if self._conn.dialect.name == "postgresql":
+            patience = func.set_config("idle_in_transaction_session_timeout", _FROZEN, True)  # noqa: FBT003 - SQL's
+            await self._conn.execute(select(patience))
+            await self._conn.execute(select(func.pg_advisory_xact_lock(_CLAIMS, func.hashtext(channel))))
+        return True
+
+    async def passing(self, channel: str, now: datetime) -> list[Waiting]:
+        """Return, in order, what waits unleased in the channel's lanes that hold both an opening and a later close."""
+        d, n, opening, close = deliveries, notifications, deliveries.alias(), deliveries.alias()
+        lanes = (
+            select(opening.c.lane)
+            .join(close, and_(close.c.lane == opening.c.lane, close.c.id > opening.c.id))
+            .where(_waiting(opening, channel, now), opening.c.action == Action.OPEN)
+            .where(_waiting(close, channel, now), close.c.action == Action.CLOSE)
         )
-        due = (
-            select(d.c.id)
-            .where(d.c.outcome == Outcome.PENDING, d.c.channel == channel, d.c.due_at <= now)
-            .where(or_(d.c.leased_until.is_(None), d.c.leased_until <= now))
-            .where(~blocked)
-            .order_by(d.c.urgency, d.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
+        found = await self._conn.execute(
+            select(d.c.id, n.c.incident_key.label("key"), d.c.action, d.c.uncertain)
+            .join_from(d, n, n.c.id == d.c.notification)
+            .where(_waiting(d, channel, now), d.c.lane.in_(lanes), n.c.incident_key.is_not(None))
+            .order_by(d.c.id)
         )
-        leased = await self._conn.execute(
-            update(d)
-            .where(d.c.id.in_(due.scalar_subquery()))
-            .values(leased_until=until, leased_by=owner, attempts=d.c.attempts + 1)
-            .returning(d)
-        )
-        found = sorted(leased.all(), key=lambda row: (row.urgency, row.id))
-        if not found:
-            return []
-        told = await self._conn.execute(
-            select(notifications.c.id, notifications.c.content).where(
-                notifications.c.id.in_({row.notification for row in found})
+        return [Waiting(id=r.id, key=r.key, action=Action(r.action), uncertain=r.uncertain) for r in found]
+
+    async def call_off(self, ids: Collection[int], cause: str, at: datetime) -> None:
+        """Settle pending deliveries as moot."""
+        d = deliveries
+        if ids:
+            await self._conn.execute(
+                update(d)
+                .where(d.c.id.in_(ids), d.c.outcome == Outcome.PENDING)
+                .values(outcome=Outcome.MOOT, cause=cause, settled_at=at)
             )
+
+    async def sent(self, channel: str, *, since: datetime, now: datetime) -> list[Sent]:
+        """Return the channel's messages since then; each lane that is being sent now counts as one of this moment."""
+        d, a = deliveries, attempts
+        leased = and_(d.c.channel == channel, d.c.outcome == Outcome.PENDING, d.c.leased_until > now)
+        under_way = select(d.c.lane).distinct().where(leased)
+        messages = (
+            select(func.max(a.c.started_at).label("at"), func.count(d.c.lane.distinct()).label("lanes"))
+            .join_from(a, d, d.c.id == a.c.delivery)
+            .where(a.c.started_at > since, d.c.channel == channel, a.c.message.is_not(None))
+            .group_by(a.c.message)
         )
-        contents = {row.id: rows.to_notification(row.content) for row in told}
-        return [
-            Claimed(
-                id=row.id,
-                attempt=row.attempts,
-                notification=contents[row.notification],
-                promise=Promise(
-                    channel=row.channel,
-                    lane=row.lane,
-                    action=Action(row.action),
-                    urgency=row.urgency,
-                    due_at=row.due_at,
-                    give_up_at=row.give_up_at,
-                ),
-            )
-            for row in found
+        return [Sent(at=row.at, lanes=row.lanes) for row in await self._conn.execute(messages)] + [
+            Sent(at=now) for _ in await self._conn.execute(under_way)
         ]
 
-    async def settle(self, settlement: Settlement) -> bool:
-        """Write what came of an attempt; False if the lease was lost to another meanwhile."""
-        s, d = settlement, deliveries
-        accepted = s.answer if isinstance(s.answer, Accepted) else None
-        final = s.outcome is not Outcome.PENDING
+    async def claim(
+        self, channel: str, *, whole: bool, lanes: int | None, now: datetime, until: datetime, owner: str
+    ) -> list[Claimed]:
+        """Lease what is due, lane by lane; see `ports.Outbox.claim`."""
+        d, due = deliveries, _due_lanes(channel, now, lanes)
+        together = d.c.lane == due.c.lane if whole else d.c.id == due.c.head
+        chosen = await self._conn.execute(
+            select(d)
+            .join(due, together)
+            .where(_waiting(d, channel, now))
+            .order_by(due.c.urgency, due.c.head, d.c.id)
+            .limit(_AT_MOST)
+        )
+        found = chosen.all()
+        if not found:
+            return []
+        leased = await self._conn.execute(
+            update(d)
+            .where(d.c.id.in_([row.id for row in found]), _waiting(d, channel, now))
+            .values(leased_until=until, leased_by=owner, attempts=d.c.attempts + 1, uncertain=True)
+            .returning(d.c.id)
+        )
+        ours = set(leased.scalars())
+        told = await self.notifications([row.notification for row in found])
+        return [_claimed(row, told[row.notification]) for row in found if row.id in ours]
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settlement]:
+        """Write what came of a message's deliveries; return those whose lease was not lost to another meanwhile."""
+        held = [settlement for settlement in settlements if await self._settle(settlement)]
+        if held:
+            await self._conn.execute(insert(attempts), [_attempt(settlement) for settlement in held])
+        return held
+
+    async def _settle(self, s: Settlement) -> bool:
+        d = deliveries
         values = {
             "outcome": s.outcome,
             "cause": s.cause and s.cause[:_CAUSE_LENGTH],
-            "receipt": accepted and accepted.receipt,
-            "settled_at": s.ended_at if final else None,
+            "receipt": s.answer.receipt if isinstance(s.answer, Accepted) else None,
+            "uncertain": s.uncertain,
+            "settled_at": s.ended_at if s.outcome is not Outcome.PENDING else None,
+            "due_at": s.due_at or s.claimed.promise.due_at,
             "leased_until": None,
             "leased_by": None,
         }
-        if s.due_at is not None:
-            values["due_at"] = s.due_at
         held = await self._conn.execute(
             update(d)
             .where(d.c.id == s.claimed.id, d.c.leased_by == s.owner, d.c.attempts == s.claimed.attempt)
             .values(values)
         )
-        if held.rowcount == 0:
+        return held.rowcount > 0
+
+    async def retry(self, delivery: int, at: datetime) -> bool:
+        """Make an abandoned delivery pending again, unless it would open an incident that has ended (R18)."""
+        d, n, i = deliveries, notifications, incidents
+        ended = exists().where(i.c.key == n.c.incident_key, i.c.closed_at.is_not(None))
+        action = await self._conn.scalar(
+            select(d.c.action)
+            .join_from(d, n, n.c.id == d.c.notification)
+            .where(d.c.id == delivery, d.c.outcome == Outcome.ABANDONED)
+            .where(or_(d.c.action.not_in([Action.OPEN, Action.UPDATE]), ~ended))
+            .with_for_update(of=d)
+        )
+        if action is None:
             return False
+        again = {"outcome": Outcome.PENDING, "settled_at": None, "due_at": at}
         await self._conn.execute(
-            insert(attempts).values(
-                delivery=s.claimed.id,
-                number=s.claimed.attempt,
-                started_at=s.started_at,
-                ended_at=s.ended_at,
-                outcome=s.outcome,
-                code=s.answer.code,
-                cause=values["cause"],
-            )
+            update(d).where(d.c.id == delivery).values(**again, give_up_at=gives_up_at(at, Action(action)))
         )
         return True
 
@@ -145,7 +219,10 @@ class SqlOutbox:
         return {row.channel for row in found}
 
     async def prune(self, *, deliveries_before: datetime, observations_before: datetime) -> None:
-        """Forget settled deliveries, with their notifications, and observations older than they are kept."""
+        """Forget settled deliveries, with their notifications, and observations older than they are kept.
+
+        Words that may still be said stay: those of how a subject stands, and those that a channel was last told.
+        """
         d, n = deliveries, notifications
         unsettled = exists().where(
             d.c.notification == n.c.id,
@@ -154,5 +231,65 @@ class SqlOutbox:
                 func.coalesce(d.c.settled_at, n.c.recorded_at) >= deliveries_before,
             ),
         )
-        await self._conn.execute(delete(n).where(n.c.recorded_at < deliveries_before, ~unsettled))
+        spoken = select(tables.conditions.c.notification).union_all(select(tables.told.c.notification))
+        old = and_(n.c.recorded_at < deliveries_before, ~unsettled, n.c.id.not_in(spoken))
+        await self._conn.execute(delete(n).where(old))
         await self._conn.execute(delete(observations).where(observations.c.at < observations_before))
+
+
+def _waiting(d: FromClause, channel: str, now: datetime) -> ColumnElement[bool]:
+    """Pending for the channel, and nobody is sending it."""
+    free = or_(d.c.leased_until.is_(None), d.c.leased_until <= now)
+    return and_(d.c.outcome == Outcome.PENDING, d.c.channel == channel, free)
+
+
+def _due_lanes(channel: str, now: datetime, lanes: int | None) -> Subquery:
+    """Return the lanes whose oldest pending delivery is due, and of which nothing is leased; urgent ones first."""
+    d, head = deliveries.c, deliveries.alias()
+    pending = (
+        select(d.lane, func.min(d.id).label("head"), func.min(d.urgency).label("urgency"))
+        .where(d.outcome == Outcome.PENDING, d.channel == channel)
+        .group_by(d.lane)
+        .having(or_(func.max(d.leased_until).is_(None), func.max(d.leased_until) <= now))
+        .subquery()
+    )
+    return (
+        select(pending)
+        .join(head, head.c.id == pending.c.head)
+        .where(head.c.due_at <= now)
+        .order_by(pending.c.urgency, pending.c.head)
+        .limit(lanes)
+        .subquery()
+    )
+
+
+def _claimed(row: Row[Any], told: Notification) -> Claimed:
+    return Claimed(
+        id=row.id,
+        attempt=row.attempts + 1,
+        notification_id=row.notification,
+        notification=told,
+        uncertain=row.uncertain,
+        promise=Promise(
+            channel=row.channel,
+            lane=row.lane,
+            action=Action(row.action),
+            urgency=row.urgency,
+            due_at=row.due_at,
+            give_up_at=row.give_up_at,
+            why=row.why or "",
+        ),
+    )
+
+
+def _attempt(s: Settlement) -> rows.Values:
+    return {
+        "delivery": s.claimed.id,
+        "number": s.claimed.attempt,
+        "message": s.message,
+        "started_at": s.started_at,
+        "ended_at": s.ended_at,
+        "outcome": s.outcome,
+        "code": s.answer.code,
+        "cause": s.cause and s.cause[:_CAUSE_LENGTH],
+    }

@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.adapters.database.tables import (
     attempts,
     deliveries,
+    gaps,
     incidents,
     interconnects,
     notifications,
     observations,
+    silences,
     states,
     transitions,
     views,
@@ -37,7 +39,7 @@ class Reading:
     """Answers people's questions within one transaction."""
 
     def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
+        self.conn = conn
 
     async def status(self, wanted: Wanted) -> list[Found]:
         """Return every watched interconnect with what is believed of it."""
@@ -54,7 +56,7 @@ class Reading:
         )
         if wanted.account is not None:
             query = query.where(interconnects.c.account == wanted.account)
-        return [self._status(row._mapping) for row in await self._conn.execute(query)]  # noqa: SLF001 - documented
+        return [self._status(row._mapping) for row in await self.conn.execute(query)]  # noqa: SLF001 - documented
 
     def _status(self, row: RowMapping) -> Found:
         account, name, number = row["account"], row["name"], row["incident"]
@@ -78,22 +80,32 @@ class Reading:
             query = query.where(views.c.account == account)
         return [
             {"id": row.account, "since": row.since, "cause": row.listing_cause and row.listing_cause["text"]}
-            for row in await self._conn.execute(query)
+            for row in await self.conn.execute(query)
         ]
 
     async def history(self, wanted: Wanted, name: str | None) -> list[Found]:
-        """Return transitions and the notable observations between them, oldest first."""
-        t, o = transitions.c, observations.c
-        changes = select(transitions).order_by(t.confirmed_at.desc(), t.id.desc())
+        """Return transitions, the notable observations between them, and the gaps, oldest first."""
+        o, g = observations.c, gaps.c
         sights = select(observations).order_by(o.at.desc(), o.id.desc())
+        unseen = select(gaps).order_by(g.until_at.desc(), g.id.desc())
         if name is not None:
-            changes, sights = changes.where(t.name == name), sights.where(o.name == name)
-        changes = _narrow(changes, wanted, t.account, t.confirmed_at)
+            sights, unseen = sights.where(o.name == name), unseen.where(g.name == name)
         sights = _narrow(sights, wanted, o.account, o.at)
-        found = [self._transition(row._mapping) for row in await self._conn.execute(changes)]  # noqa: SLF001
-        found += [self._observation(row._mapping) for row in await self._conn.execute(sights)]  # noqa: SLF001
+        unseen = _narrow(unseen, wanted, g.account, g.until_at)
+        found = await self.transitions(wanted, name)
+        found += [self._observation(row._mapping) for row in await self.conn.execute(sights)]  # noqa: SLF001
+        found += [self._gap(row._mapping) for row in await self.conn.execute(unseen)]  # noqa: SLF001 - documented
         found.sort(key=lambda row: (row["at"], row["kind"] == "transition"))
         return found[-wanted.limit :]
+
+    async def transitions(self, wanted: Wanted, name: str | None) -> list[Found]:
+        """Return transitions, newest first."""
+        t = transitions.c
+        query = select(transitions).order_by(t.confirmed_at.desc(), t.id.desc())
+        if name is not None:
+            query = query.where(t.name == name)
+        query = _narrow(query, wanted, t.account, t.confirmed_at)
+        return [self._transition(row._mapping) for row in await self.conn.execute(query)]  # noqa: SLF001
 
     def _transition(self, row: RowMapping) -> Found:
         number = row["incident"]
@@ -105,6 +117,18 @@ class Reading:
             **{k: row[k] for k in ("account", "name", "number", "change", "before", "after", "reason")},
             **{k: row[k] for k in ("last_seen_before", "first_seen_at", "confirmed_at", "sightings", "unobserved")},
             "incident": key,
+        }
+
+    def _gap(self, row: RowMapping) -> Found:
+        return {
+            "id": f"gap-{row['id']}",
+            "kind": "gap",
+            "at": row["until_at"],
+            "account": row["account"],
+            "name": row["name"],
+            "from_at": row["from_at"],
+            "until_at": row["until_at"],
+            "reason": None,
         }
 
     def _observation(self, row: RowMapping) -> Found:
@@ -123,10 +147,11 @@ class Reading:
         """Return incidents, open ones first, then the newest."""
         i = incidents.c
         query = select(incidents).order_by(i.closed_at.is_not(None), i.opened_at.desc(), i.id.desc())
-        keys = ("kind", "account", "subject", "number", "severity", "opened_at", "closed_at")
+        about = ("kind", "account", "subject", "number", "severity", "opened_at", "closed_at")
+        keys = (*about, "acknowledged_by", "acknowledged_at", "acknowledged_until")
         return [
             {"id": row.key, **{key: row._mapping[key] for key in keys}}  # noqa: SLF001 - documented
-            for row in await self._conn.execute(_narrow(query, wanted, i.account, i.opened_at))
+            for row in await self.conn.execute(_narrow(query, wanted, i.account, i.opened_at))
         ]
 
     async def deliveries(self, wanted: Wanted, *, failed: bool) -> list[Found]:
@@ -154,7 +179,18 @@ class Reading:
                 "title": row.content["title"],
                 "incident": row.content["incident_key"],
             }
-            for row in await self._conn.execute(_narrow(query, wanted, n.account, n.recorded_at))
+            for row in await self.conn.execute(_narrow(query, wanted, n.account, n.recorded_at))
+        ]
+
+    async def silences(self, since: datetime | None) -> list[Found]:
+        """Return the silences that end after a moment, or all of them, in the order of their beginning."""
+        query = select(silences).order_by(silences.c.from_at, silences.c.id)
+        if since is not None:
+            query = query.where(silences.c.until_at > since)
+        keys = ("id", "accounts", "names", "sites", "from_at", "until_at", "comment")
+        return [
+            {**{key: row._mapping[key] for key in keys}, "by": row.set_by}  # noqa: SLF001 - documented
+            for row in await self.conn.execute(query)
         ]
 
 

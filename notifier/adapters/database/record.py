@@ -55,6 +55,14 @@ class SqlRecord:
             values = [{"ended": key, "at": at} for key, at in ends.items()]
             await self._conn.execute(closing.values(closed_at=bindparam("at")), values)
 
+    async def incidents(self, keys: Collection[str]) -> dict[str, Incident]:
+        """Return incidents by key."""
+        i = tables.incidents
+        if not keys:
+            return {}
+        found = await self._conn.execute(select(i).where(i.c.key.in_(list(keys))))
+        return {row.key: rows.to_incident(row) for row in found}
+
     async def last_incident(self, kind: IncidentKind, account: str, subject: str) -> Incident | None:
         """Return the newest incident of a subject."""
         i = tables.incidents
@@ -66,6 +74,16 @@ class SqlRecord:
         )
         row = (await self._conn.execute(query)).one_or_none()
         return None if row is None else rows.to_incident(row)
+
+    async def last_incidents(self, kind: IncidentKind, account: str, subjects: Collection[str]) -> dict[str, Incident]:
+        """Return the newest incident of each subject that ever had one."""
+        i = tables.incidents
+        query = (
+            select(i)
+            .where(i.c.kind == kind, i.c.account == account, i.c.subject.in_(list(subjects)))
+            .order_by(i.c.number)
+        )
+        return {row.subject: rows.to_incident(row) for row in await self._conn.execute(query)}
 
     async def open_incidents_of(self, kind: IncidentKind) -> list[Incident]:
         """Return the open incidents of a kind, oldest first."""

@@ -7,12 +7,17 @@ from typing import Any
 from sqlalchemy import Row
 
 from notifier.domain.blindness import View
-from notifier.domain.incident import Incident, IncidentKind
+from notifier.domain.condition import Condition
+from notifier.domain.incident import Acknowledgement, Incident, IncidentKind, Subject
 from notifier.domain.interconnect import Interconnect
+from notifier.domain.matching import Matcher
 from notifier.domain.notification import Kind, Notification
 from notifier.domain.observation import Cause, CauseKind, Observation, Unseen
+from notifier.domain.site import Member
 from notifier.domain.state import Candidate, State
 from notifier.domain.status import Severity
+from notifier.domain.suppression import Silence
+from notifier.domain.telling import Told
 
 Values = dict[str, Any]
 
@@ -84,6 +89,8 @@ def from_state(state: State) -> Values:
         "failed_polls": state.failed_polls,
         "blind": state.blind,
         "cause": from_cause(state.cause),
+        "changes": [at.isoformat() for at in state.changes],
+        "flapping": state.flapping,
         "version": state.version + 1,
     }
 
@@ -96,6 +103,7 @@ def to_state(row: Row[Any]) -> State:
     values["observed_at"] = max(filter(None, (seen, observed)), default=None)
     values["candidate"] = to_candidate(values["candidate"])
     values["cause"] = to_cause(values["cause"])
+    values["changes"] = tuple(datetime.fromisoformat(at) for at in values["changes"])
     return State(**values)
 
 
@@ -114,6 +122,18 @@ def to_candidate(json: Values | None) -> Candidate | None:
     )
 
 
+def to_member(row: Any) -> Member:
+    """Read what a site is told of one of its links."""
+    candidate = to_candidate(row.candidate)
+    return Member(
+        name=row.name,
+        status=row.status,
+        problem=row.incident is not None,
+        candidate=candidate is not None and candidate.problem,
+        reason=row.reason,
+    )
+
+
 def from_view(view: View) -> Values:
     """Make a row of a view, one version on."""
     return {
@@ -123,6 +143,7 @@ def from_view(view: View) -> Values:
         "incident": view.incident,
         "incidents": view.incidents,
         "since": view.since,
+        "empty_listings": view.empty_listings,
         "version": view.version + 1,
     }
 
@@ -142,12 +163,19 @@ def from_observation(seen: Observation) -> Values:
 
 
 def from_incident(incident: Incident) -> Values:
-    """Make a row of an incident."""
-    return asdict(incident) | {"key": incident.key}
+    """Make a row of a new incident."""
+    values = asdict(incident) | {"key": incident.key}
+    del values["acknowledgement"]
+    return values
 
 
 def to_incident(row: Row[Any]) -> Incident:
     """Read an incident."""
+    acknowledgement = None
+    if row.acknowledged_by is not None:
+        acknowledgement = Acknowledgement(
+            by=row.acknowledged_by, at=row.acknowledged_at, until=row.acknowledged_until, sticky=row.sticky
+        )
     return Incident(
         kind=IncidentKind(row.kind),
         account=row.account,
@@ -156,6 +184,99 @@ def to_incident(row: Row[Any]) -> Incident:
         severity=Severity(row.severity),
         opened_at=row.opened_at,
         closed_at=row.closed_at,
+        acknowledgement=acknowledgement,
+    )
+
+
+def to_subject(row: Any) -> Subject:
+    """Read a subject."""
+    return Subject(kind=IncidentKind(row.kind), account=row.account, name=row.subject)
+
+
+def from_condition(condition: Condition) -> Values:
+    """Make a row of a condition."""
+    return _about(condition.subject) | {
+        "site": condition.site,
+        "status": condition.status,
+        "before": condition.before,
+        "problem": condition.problem,
+        "severity": condition.severity,
+        "incident": condition.incident,
+        "flapping": condition.flapping,
+        "changed_at": condition.changed_at,
+        "notification": condition.notification,
+    }
+
+
+def to_condition(row: Row[Any]) -> Condition:
+    """Read a condition."""
+    return Condition(
+        subject=to_subject(row),
+        site=row.site,
+        status=row.status,
+        before=row.before,
+        problem=row.problem,
+        severity=Severity(row.severity),
+        incident=row.incident,
+        flapping=row.flapping,
+        changed_at=row.changed_at,
+        notification=row.notification,
+    )
+
+
+def from_told(told: Told) -> Values:
+    """Make a row of what a channel knows."""
+    return _about(told.subject) | {
+        "channel": told.channel,
+        "status": told.status,
+        "problem": told.problem,
+        "incident": told.incident,
+        "notification": told.notification,
+        "told_at": told.told_at,
+        "kept": told.kept,
+        "look_at": told.look_at,
+        "remind_at": told.remind_at,
+    }
+
+
+def to_told(row: Row[Any]) -> Told:
+    """Read what a channel knows."""
+    return Told(
+        channel=row.channel,
+        subject=to_subject(row),
+        status=row.status,
+        problem=row.problem,
+        incident=row.incident,
+        notification=row.notification,
+        told_at=row.told_at,
+        kept=row.kept,
+        look_at=row.look_at,
+        remind_at=row.remind_at,
+    )
+
+
+def _about(subject: Subject) -> Values:
+    return {"kind": subject.kind, "account": subject.account, "subject": subject.name}
+
+
+def from_silence(silence: Silence) -> Values:
+    """Make a row of a silence, but for its id."""
+    return {
+        "accounts": list(silence.match.account),
+        "names": list(silence.match.name),
+        "sites": list(silence.match.site),
+        "from_at": silence.from_at,
+        "until_at": silence.until_at,
+        "set_by": silence.by,
+        "comment": silence.comment,
+    }
+
+
+def to_silence(row: Row[Any]) -> Silence:
+    """Read a silence."""
+    match = Matcher(account=tuple(row.accounts), name=tuple(row.names), site=tuple(row.sites))
+    return Silence(
+        id=row.id, match=match, from_at=row.from_at, until_at=row.until_at, by=row.set_by, comment=row.comment
     )
 
 

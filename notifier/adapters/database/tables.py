@@ -18,10 +18,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0001"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
+HEAD = "0002"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -71,6 +72,10 @@ def _at(name: str, *, nullable: bool = True) -> Column[datetime]:
     return Column(name, UtcDateTime, nullable=nullable)
 
 
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default=false())
+
+
 # What can be seen of an account.
 views = Table(
     "views",
@@ -81,6 +86,7 @@ views = Table(
     Column("incident", Integer),
     Column("incidents", Integer, nullable=False),
     _at("since"),
+    Column("empty_listings", Integer, nullable=False, server_default="0"),
     Column("version", Integer, nullable=False),
 )
 
@@ -97,6 +103,7 @@ interconnects = Table(
     _text("reservation", nullable=True),
     Column("watched", Boolean, nullable=False),
     _at("listed_at", nullable=False),
+    Column("missing", Integer, nullable=False, server_default="0"),
 )
 
 # What is believed of each link; `version` is checked at every save.
@@ -119,6 +126,8 @@ states = Table(
     Column("failed_polls", Integer, nullable=False),
     Column("blind", Boolean, nullable=False),
     Column("cause", JSON(none_as_null=True)),
+    Column("changes", JSON, nullable=False, server_default="[]"),
+    _flag("flapping"),
     Column("version", Integer, nullable=False),
 )
 
@@ -155,6 +164,7 @@ transitions = Table(
     Column("unobserved", Boolean, nullable=False),
     Column("incident", Integer),
     _at("problem_since"),
+    _flag("flapping"),
     UniqueConstraint("account", "name", "number"),
     Index(None, "confirmed_at"),
 )
@@ -183,6 +193,10 @@ incidents = Table(
     Column("severity", String(20), nullable=False),
     _at("opened_at", nullable=False),
     _at("closed_at"),
+    _text("acknowledged_by", nullable=True),
+    _at("acknowledged_at"),
+    _at("acknowledged_until"),
+    _flag("sticky"),
     UniqueConstraint("kind", "account", "subject", "number"),
     Index(None, "closed_at"),
 )
@@ -220,6 +234,8 @@ deliveries = Table(
     _at("settled_at"),
     _text("cause", nullable=True),
     _text("receipt", nullable=True),
+    _flag("uncertain"),
+    _text("why", nullable=True),
     UniqueConstraint("notification", "channel"),
     Index(None, "outcome", "channel", "due_at"),
     Index(None, "channel", "lane", "outcome"),
@@ -235,4 +251,96 @@ attempts = Table(
     Column("outcome", String(20), nullable=False),
     Column("code", Integer),
     _text("cause", nullable=True),
+    _text("message", nullable=True),
+    Index(None, "started_at"),
+)
+
+# How each subject stands now, as far as telling goes.
+conditions = Table(
+    "conditions",
+    metadata,
+    Column("kind", String(20), primary_key=True),
+    _text("account", primary_key=True),
+    _text("subject", primary_key=True),
+    _text("site", nullable=True),
+    _text("status"),
+    _text("before", nullable=True),
+    Column("problem", Boolean, nullable=False),
+    Column("severity", String(20), nullable=False),
+    Column("incident", Integer),
+    _flag("flapping"),
+    _at("changed_at", nullable=False),
+    Column("notification", _Id, nullable=False),
+    Index(None, "account", "site"),
+    Index(None, "incident"),
+)
+
+# What each channel knows of each subject, and what is kept back from it.
+told = Table(
+    "told",
+    metadata,
+    _text("channel", primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    _text("account", primary_key=True),
+    _text("subject", primary_key=True),
+    _text("status", nullable=True),
+    Column("problem", Boolean, nullable=False),
+    Column("incident", Integer),
+    Column("notification", _Id, nullable=False),
+    _at("told_at"),
+    _text("kept", nullable=True),
+    _at("look_at"),
+    _at("remind_at"),
+    Index(None, "kind", "account", "subject"),
+    Index(None, "look_at"),
+    Index(None, "notification"),
+    Index(None, "remind_at"),
+)
+
+# Why a notification was not promised to a channel.
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("notification", _Id, ForeignKey("notifications.id", ondelete="CASCADE"), primary_key=True),
+    _text("channel", primary_key=True),
+    _text("why"),
+    _at("at", nullable=False),
+)
+
+# The channels as they were last configured; the fingerprint recognises one that was given another name.
+channels = Table(
+    "channels",
+    metadata,
+    _text("name", primary_key=True),
+    _text("fingerprint"),
+    Column("stateful", Boolean, nullable=False),
+    _at("since", nullable=False),
+)
+
+# Suppressions set by an operator; each list holds shell patterns, an empty one takes everything.
+silences = Table(
+    "silences",
+    metadata,
+    _id(),
+    Column("accounts", JSON, nullable=False),
+    Column("names", JSON, nullable=False),
+    Column("sites", JSON, nullable=False),
+    _at("from_at", nullable=False),
+    _at("until_at", nullable=False),
+    _text("set_by"),
+    _text("comment"),
+    Index(None, "until_at"),
+)
+
+# What operators did: who, when, to what, and why.
+acts = Table(
+    "acts",
+    metadata,
+    _id(),
+    _at("at", nullable=False),
+    _text("done_by"),
+    Column("act", String(20), nullable=False),
+    _text("target"),
+    _text("comment"),
+    Index(None, "target"),
 )

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ARRAY, FromClause, Table, Text, bindparam, cast, func, select, update
+from sqlalchemy import ARRAY, FromClause, Table, Text, bindparam, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,8 +15,13 @@ from notifier.adapters.database import rows
 from notifier.adapters.database.tables import UtcDateTime, interconnects, states, views
 from notifier.domain.blindness import Extent, View
 from notifier.domain.interconnect import Interconnect
+from notifier.domain.listing import Known
+from notifier.domain.site import Member, Site
 from notifier.domain.state import State
 from notifier.errors import ConflictError
+
+_MANY = 500  # names in one statement
+_SAME_LINK = (states.c.account == interconnects.c.account) & (states.c.name == interconnects.c.name)
 
 
 class SqlWatched:
@@ -32,13 +38,28 @@ class SqlWatched:
         )
         return {row.name: rows.to_link(row) for row in found}
 
-    async def save_links(self, account: str, links: Collection[Interconnect], at: datetime) -> None:
-        """Write what a complete listing held."""
-        await self._conn.execute(update(interconnects).where(interconnects.c.account == account).values(watched=False))
-        if links:
-            insert = self._insert(interconnects)
-            values = [rows.from_link(link) | {"watched": True, "listed_at": at} for link in links]
-            await self._conn.execute(insert.on_conflict_do_update(**_replacing(insert, interconnects)), values)
+    async def enrolled(self, account: str) -> dict[str, Known]:
+        """Return every interconnect that was ever watched, by name."""
+        found = await self._conn.execute(select(interconnects).where(interconnects.c.account == account))
+        return {row.name: Known(link=rows.to_link(row), missing=row.missing, watched=row.watched) for row in found}
+
+    async def save_links(
+        self,
+        account: str,
+        links: Collection[Interconnect],
+        at: datetime,
+        missing: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Write which links to watch."""
+        table = interconnects
+        await self._conn.execute(update(table).where(table.c.account == account).values(watched=False))
+        values = [
+            rows.from_link(link) | {"watched": True, "listed_at": at, "missing": missing.get(link.name, 0)}
+            for link in links
+        ]
+        if values:
+            insert = self._insert(table)
+            await self._conn.execute(insert.on_conflict_do_update(**_replacing(insert, table)), values)
 
     async def states(self, account: str, names: Collection[str]) -> dict[str, State]:
         """Return the stored states by name."""
@@ -99,7 +120,7 @@ class SqlWatched:
             .join_from(
                 interconnects,
                 states,
-                (states.c.account == interconnects.c.account) & (states.c.name == interconnects.c.name),
+                _SAME_LINK,
                 isouter=True,
             )
             .where(interconnects.c.account == account, interconnects.c.watched)
@@ -113,19 +134,46 @@ class SqlWatched:
             watched=len(found),
         )
 
-    async def differing(self, account: str) -> list[tuple[str, str]]:
-        """Return the watched links with a candidate."""
+    async def changed(self, account: str, since: datetime) -> list[tuple[str, str, bool]]:
+        """Return the watched links that changed since then, or have a candidate."""
         query = (
-            select(states.c.name, states.c.candidate)
-            .join(
-                interconnects,
-                (states.c.account == interconnects.c.account) & (states.c.name == interconnects.c.name),
-            )
+            select(states.c.name, states.c.status, states.c.since, states.c.candidate)
+            .join(interconnects, _SAME_LINK)
             .where(states.c.account == account, interconnects.c.watched)
-            .where(cast(states.c.candidate, Text).is_not(None))
+            .where(or_(cast(states.c.candidate, Text).is_not(None), states.c.since > since))
             .order_by(states.c.name)
         )
-        return [(row.name, row.candidate["status"]) for row in await self._conn.execute(query)]
+        found = await self._conn.execute(query)
+        return [
+            (row.name, row.candidate["status"], False) if row.candidate else (row.name, row.status, True)
+            for row in found
+        ]
+
+    async def sites(self, account: str, names: Collection[str]) -> dict[str, Site]:
+        """Return sites of the account with their watched links."""
+        members: dict[str, list[Member]] = {name: [] for name in names}
+        columns = (states.c.status, states.c.reason, states.c.incident, states.c.candidate)
+        for some in _parts(names):
+            query = (
+                select(interconnects.c.site, interconnects.c.name, *columns)
+                .join_from(interconnects, states, _SAME_LINK, isouter=True)
+                .where(interconnects.c.account == account, interconnects.c.watched, interconnects.c.site.in_(some))
+                .order_by(interconnects.c.name)
+            )
+            for row in await self._conn.execute(query):
+                members[row.site].append(rows.to_member(row))
+        return {name: Site(account=account, name=name, members=tuple(found)) for name, found in members.items()}
+
+    async def flapping(self, account: str) -> list[State]:
+        """Return the states of the links that flap."""
+        query = select(states).where(states.c.account == account, states.c.flapping).order_by(states.c.name)
+        return [rows.to_state(row) for row in await self._conn.execute(query.with_for_update())]
+
+    async def accounts(self) -> set[str]:
+        """Return the accounts of which anything is watched or blind."""
+        seen = await self._conn.execute(select(interconnects.c.account).distinct().where(interconnects.c.watched))
+        blind = await self._conn.execute(select(views.c.account).where(views.c.incident.is_not(None)))
+        return {row.account for row in (*seen, *blind)}
 
     def _insert(self, table: Table) -> Any:
         return postgresql_insert(table) if self._postgresql else sqlite_insert(table)
@@ -139,6 +187,11 @@ class SqlWatched:
         saved = (await self._conn.execute(saving, values)).all()
         if len(saved) != len(values):
             raise ConflictError(f"{len(values) - len(saved)} of {len(values)} {table.name} changed meanwhile")
+
+
+def _parts(names: Collection[str]) -> list[list[str]]:
+    listed = list(names)
+    return [listed[start : start + _MANY] for start in range(0, len(listed), _MANY)]
 
 
 def _replacing(insert: Any, table: Table) -> dict[str, Any]:

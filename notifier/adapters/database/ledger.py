@@ -1,0 +1,202 @@
+"""Queries on how subjects stand and who was told what (R18-R25)."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, and_, delete, exists, insert, or_, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.adapters.database import rows, tables
+from notifier.domain.condition import Condition
+from notifier.domain.incident import Acknowledgement, Subject, key_of
+from notifier.domain.suppression import Silence
+from notifier.domain.telling import Told
+from notifier.ports import Outcome
+
+_MANY = 200  # subjects named in one statement
+
+
+class SqlLedger:
+    """Keeps `ports.Ledger` on either database."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+        self._postgresql = conn.dialect.name == "postgresql"
+
+    async def lock(self, account: str) -> None:
+        """Be alone in judging the account's subjects; SQLite has one writer anyway."""
+        if self._postgresql:
+            digest = hashlib.sha256(f"notifier/{account}".encode()).digest()
+            key = int.from_bytes(digest[:8], signed=True)
+            await self._conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+    async def conditions(self, account: str, subjects: Collection[Subject], sites: Collection[str]) -> list[Condition]:
+        """Return the conditions of these subjects, and of every subject at these sites."""
+        c = tables.conditions
+        found: dict[Subject, Condition] = {}
+        wanted: list[ColumnElement[bool]] = [c.c.site.in_(part) for part in _parts(sites)]
+        wanted += [_these(c, part) for part in _parts(subjects)]
+        for these in wanted:
+            for row in await self._conn.execute(select(c).where(c.c.account == account, these)):
+                condition = rows.to_condition(row)
+                found[condition.subject] = condition
+        return list(found.values())
+
+    async def save_conditions(self, conditions: Collection[Condition]) -> None:
+        """Write conditions."""
+        await self._replace(tables.conditions, [rows.from_condition(condition) for condition in conditions])
+
+    async def unsettled(self, account: str) -> list[Subject]:
+        """Return the account's subjects with an open incident, or with something kept back."""
+        c, t = tables.conditions, tables.told
+        kept = exists().where(_same(t, c), or_(t.c.kept.is_not(None), t.c.incident.is_not(None)))
+        query = select(c).where(c.c.account == account, or_(c.c.incident.is_not(None), kept))
+        return [rows.to_subject(row) for row in await self._conn.execute(query)]
+
+    async def told(self, account: str, subjects: Collection[Subject]) -> list[Told]:
+        """Return what the channels know of these subjects."""
+        t = tables.told
+        found: list[Told] = []
+        for part in _parts(subjects):
+            query = select(t).where(t.c.account == account, _these(t, part))
+            found += [rows.to_told(row) for row in await self._conn.execute(query)]
+        return found
+
+    async def told_by(self, notification: int, channel: str) -> Told | None:
+        """Return what a channel knows, if a notification is the last it was told of that subject."""
+        t = tables.told
+        found = await self._conn.execute(select(t).where(t.c.notification == notification, t.c.channel == channel))
+        row = found.first()
+        return None if row is None else rows.to_told(row)
+
+    async def save_told(self, told: Collection[Told]) -> None:
+        """Write what channels know."""
+        await self._replace(tables.told, [rows.from_told(each) for each in told])
+
+    async def due(self, now: datetime) -> list[Subject]:
+        """Return the subjects of which something is to be looked at again."""
+        t = tables.told
+        query = select(t.c.kind, t.c.account, t.c.subject).distinct().where(t.c.look_at <= now)
+        return [rows.to_subject(row) for row in await self._conn.execute(query)]
+
+    async def look_again(self, now: datetime, *, channel: str | None = None, subject: Subject | None = None) -> None:
+        """Have everything that is kept back looked at again."""
+        t = tables.told
+        kept: list[ColumnElement[bool]] = [t.c.kept.is_not(None)]
+        if channel is not None:
+            kept.append(t.c.channel == channel)
+        if subject is not None:
+            kept.append(_these(t, [subject]))
+        await self._conn.execute(update(t).where(*kept).values(look_at=now))
+
+    async def reminders(self, now: datetime) -> list[Told]:
+        """Return whom to remind."""
+        t = tables.told
+        query = select(t).where(t.c.remind_at <= now).order_by(t.c.remind_at)
+        return [rows.to_told(row) for row in await self._conn.execute(query)]
+
+    async def silences(self, at: datetime) -> list[Silence]:
+        """Return the silences that hold at a moment."""
+        s = tables.silences
+        query = select(s).where(s.c.from_at <= at, s.c.until_at > at).order_by(s.c.id)
+        return [rows.to_silence(row) for row in await self._conn.execute(query)]
+
+    async def add_silence(self, silence: Silence) -> int:
+        """Write a silence; return its id."""
+        s = tables.silences
+        written = await self._conn.execute(insert(s).values(rows.from_silence(silence)).returning(s.c.id))
+        return int(written.scalar_one())
+
+    async def end_silence(self, number: int, at: datetime) -> bool:
+        """End a silence early."""
+        s = tables.silences
+        ended = await self._conn.execute(update(s).where(s.c.id == number, s.c.until_at > at).values(until_at=at))
+        return bool(ended.rowcount)
+
+    async def acknowledge(self, key: str, acknowledgement: Acknowledgement | None) -> bool:
+        """Acknowledge an open incident, or take that back."""
+        i, a = tables.incidents, acknowledgement
+        values = {
+            "acknowledged_by": a and a.by,
+            "acknowledged_at": a and a.at,
+            "acknowledged_until": a and a.until,
+            "sticky": a is not None and a.sticky,
+        }
+        changed = await self._conn.execute(update(i).where(i.c.key == key, i.c.closed_at.is_(None)).values(values))
+        return bool(changed.rowcount)
+
+    async def lapse(self, keys: Collection[str]) -> None:
+        """End acknowledgements that are not sticky."""
+        i = tables.incidents
+        none = {"acknowledged_by": None, "acknowledged_at": None, "acknowledged_until": None}
+        for part in _parts(keys):
+            await self._conn.execute(update(i).where(i.c.key.in_(part), ~i.c.sticky).values(none))
+
+    async def act(self, *, at: datetime, by: str, act: str, target: str, comment: str) -> None:
+        """Keep what an operator did."""
+        values = {"at": at, "done_by": by, "act": act, "target": target, "comment": comment}
+        await self._conn.execute(insert(tables.acts).values(values))
+
+    async def explain(self, verdicts: Collection[tuple[int, str, str]], at: datetime) -> None:
+        """Keep why a notification was not promised to a channel."""
+        values = [{"notification": n, "channel": channel, "why": why, "at": at} for n, channel, why in verdicts]
+        await self._replace(tables.verdicts, values)
+
+    async def channels(self) -> dict[str, str]:
+        """Return the channels as last configured."""
+        c = tables.channels
+        return {row.name: row.fingerprint for row in await self._conn.execute(select(c.c.name, c.c.fingerprint))}
+
+    async def save_channels(self, fingerprints: Mapping[str, str], stateful: Mapping[str, bool], at: datetime) -> None:
+        """Write the channels that are configured."""
+        c = tables.channels
+        await self._conn.execute(delete(c))
+        values = [
+            {"name": name, "fingerprint": print_, "stateful": stateful[name], "since": at}
+            for name, print_ in fingerprints.items()
+        ]
+        if values:
+            await self._conn.execute(insert(c), values)
+
+    async def rename_channel(self, old: str, new: str) -> None:
+        """Give everything of a channel to another name."""
+        t, d = tables.told, tables.deliveries
+        await self._conn.execute(delete(t).where(t.c.channel == new))
+        await self._conn.execute(update(t).where(t.c.channel == old).values(channel=new))
+        waiting = and_(d.c.channel == old, d.c.outcome == Outcome.PENDING)
+        await self._conn.execute(update(d).where(waiting).values(channel=new))
+
+    async def held_open(self, channel: str) -> list[str]:
+        """Return the keys of the incidents that a stateful channel holds open."""
+        t, c = tables.told, tables.channels
+        known = select(t).join(c, c.c.name == t.c.channel).where(t.c.channel == channel, c.c.stateful)
+        query = known.where(t.c.incident.is_not(None)).order_by(t.c.told_at)
+        found = [rows.to_told(row) for row in await self._conn.execute(query)]
+        return [key_of(told.subject, told.incident) for told in found if told.incident is not None]
+
+    async def _replace(self, table: Table, values: list[rows.Values]) -> None:
+        if not values:
+            return
+        making = postgresql_insert(table) if self._postgresql else sqlite_insert(table)
+        key = [column.name for column in table.primary_key]
+        rest = {column.name: making.excluded[column.name] for column in table.c if column.name not in key}
+        await self._conn.execute(making.on_conflict_do_update(index_elements=key, set_=rest), values)
+
+
+def _parts(items: Collection[Any]) -> list[list[Any]]:
+    """Cut what is named in a statement into pieces that every database takes."""
+    listed = list(items)
+    return [listed[start : start + _MANY] for start in range(0, len(listed), _MANY)]
+
+
+def _these(table: Table, subjects: Collection[Subject]) -> ColumnElement[bool]:
+    named = [(subject.kind, subject.account, subject.name) for subject in subjects]
+    return tuple_(table.c.kind, table.c.account, table.c.subject).in_(named)
+
+
+def _same(one: Table, other: Table) -> ColumnElement[bool]:
+    return and_(*(one.c[name] == other.c[name] for name in ("kind", "account", "subject")))

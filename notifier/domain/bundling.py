@@ -1,0 +1,115 @@
+"""Several notifications told in one message (R17, R20, R27): what matters most leads, and nothing is left out."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from notifier.domain.notification import Fact, Kind, Notification
+from notifier.domain.status import Severity
+
+_LINES = 20  # subjects with a line of their own; more make a message unreadable
+_NAMES = 2_800  # characters of the names of all others; receivers cut what is longer than 3000
+_SEVERITIES = list(Severity)
+_BEGINS = {Kind.PROBLEM, Kind.SITE_LOST, Kind.BLIND, Kind.CHANNEL_FAILED, Kind.AUDIT_FAILED}
+_ENDS = {Kind.RECOVERED, Kind.SITE_BACK, Kind.SEEN_AGAIN, Kind.CHANNEL_WORKS, Kind.AUDIT_PASSED, Kind.REMOVED}
+
+_Subject = tuple[str, str]  # account and name
+_Stories = dict[_Subject, list[Notification]]  # what is told of each subject, oldest first; oldest subject first
+
+
+def bundle(notifications: Sequence[Notification]) -> Notification:
+    """Make one notification of several (at least one), which may be of many subjects; one is returned as it is.
+
+    The title is that of a lost site, else of what is worst now, with the number of other subjects; a site speaks for
+    its links. Each subject has a line with all that is told of it; the times are those of the oldest.
+    """
+    if len(notifications) == 1:
+        return notifications[0]
+    ordered = sorted(notifications, key=lambda told: (told.recorded_at, told.observed_at))
+    stories: _Stories = {}
+    for told in ordered:
+        stories.setdefault((told.account, told.subject), []).append(told)
+    main = max((story[-1] for story in stories.values()), key=_weight)
+    others = sum(1 for story in stories.values() if not _belongs(story[-1], main))
+    key = _common(told.incident_key for told in ordered) if others else main.incident_key
+    return replace(
+        main,
+        title=f"{main.title} and {others} more" if others else main.title,
+        lead=" ".join([*_over(stories), main.lead]),
+        facts=(*_lines(stories, main), *_facts(main, stories, alone=not others)),
+        incident_key=key,
+        site=_common(told.site for told in ordered),
+        observed_at=min(told.observed_at for told in ordered),
+        recorded_at=ordered[0].recorded_at,
+    )
+
+
+def _weight(told: Notification) -> tuple[bool, int, bool, datetime]:
+    return told.kind is Kind.SITE_LOST, _SEVERITIES.index(told.severity), _of_site(told), told.recorded_at
+
+
+def _of_site(told: Notification) -> bool:
+    return told.subject == told.site
+
+
+def _belongs(told: Notification, main: Notification) -> bool:
+    """Whether the main title speaks of it as well: it is the same subject, or lies at the site that is told of."""
+    at_site = _of_site(main) and told.site == main.site
+    return told.account == main.account and (at_site or told.subject == main.subject)
+
+
+def _over(stories: _Stories) -> list[str]:
+    """Say which problems had ended before they could be told (R17)."""
+    over = [
+        story[-1].subject
+        for story in stories.values()
+        if story[-1].kind in _ENDS and any(told.kind in _BEGINS for told in story)
+    ]
+    if not over:
+        return []
+    if len(stories) == 1:
+        return ["It was over before it could be told."]
+    return [f"Over before it could be told: {_names(over)}."]
+
+
+def _lines(stories: _Stories, main: Notification) -> list[tuple[str, Fact]]:
+    accounts = {account for account, _ in stories}
+    lines: list[tuple[str, Fact]] = []
+    rest: list[str] = []
+    for (_, subject), story in stories.items():
+        untold = [told for told in story if told is not main]
+        label = subject if len(accounts) == 1 else f"[{story[0].account_name}] {subject}"
+        if untold and len(lines) < _LINES:
+            lines.append((label, "; then ".join(_essence(told, main) for told in untold)))
+        elif untold:
+            rest.append(f"{label} ({story[-1].status or story[-1].kind.value})")
+    return [*lines, (f"And {len(rest)} more", _names(rest))] if rest else lines
+
+
+def _facts(main: Notification, stories: _Stories, *, alone: bool) -> list[tuple[str, Fact]]:
+    """Return the main one's own facts but for those that have a line already; among others they say whose they are."""
+    has_line = {subject for _, subject in stories}
+    facts = [(label, value) for label, value in main.facts if label not in has_line]
+    return facts if alone else [(f"{label} ({main.subject})", value) for label, value in facts]
+
+
+def _essence(told: Notification, main: Notification) -> str:
+    """Say it in a line: what its title says, in Cloudflare's words why, and when."""
+    title = told.title.removeprefix(f"[{told.account_name}] ").removeprefix(f"{told.subject} is ")
+    reason = f' "{" ".join(told.reason.split())}"' if told.reason else ""
+    at, today = told.observed_at.astimezone(UTC), main.recorded_at.astimezone(UTC).date()
+    return f"{title}{reason}, {at:%H:%M:%SZ}" if at.date() == today else f"{title}{reason}, {at:%Y-%m-%d %H:%M:%SZ}"
+
+
+def _names(names: Sequence[str]) -> str:
+    """Name all, as far as a message can bear; then say how many more there are."""
+    room, shown = _NAMES, 0
+    while shown < len(names) and (room := room - len(names[shown]) - 2) >= 0:
+        shown += 1
+    listed = ", ".join(names[:shown])
+    return listed if shown == len(names) else f"{listed} and {len(names) - shown} more"
+
+
+def _common(values: Iterable[str | None]) -> str | None:
+    found: Collection[str | None] = set(values)
+    return next(iter(found)) if len(found) == 1 else None

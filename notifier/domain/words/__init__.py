@@ -1,0 +1,44 @@
+"""In which words everything is told. Plain text: channels do the markup."""
+
+from notifier.domain.words.links import (
+    tell_calm,
+    tell_calm_recovery,
+    tell_flapping,
+    tell_removed,
+    tell_returned,
+    tell_transition,
+)
+from notifier.domain.words.repeats import retold, tell_reminder
+from notifier.domain.words.sight import tell_blind, tell_seen_again
+from notifier.domain.words.sites import tell_site_back, tell_site_lost
+from notifier.domain.words.troubles import (
+    describe,
+    tell_audit_failed,
+    tell_audit_passed,
+    tell_channel_failed,
+    tell_channel_works,
+    tell_stranded,
+)
+from notifier.domain.words.voice import Voice
+
+__all__ = [
+    "Voice",
+    "describe",
+    "retold",
+    "tell_audit_failed",
+    "tell_audit_passed",
+    "tell_blind",
+    "tell_calm",
+    "tell_calm_recovery",
+    "tell_channel_failed",
+    "tell_channel_works",
+    "tell_flapping",
+    "tell_reminder",
+    "tell_removed",
+    "tell_returned",
+    "tell_seen_again",
+    "tell_site_back",
+    "tell_site_lost",
+    "tell_stranded",
+    "tell_transition",
+]

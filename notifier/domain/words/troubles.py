@@ -1,0 +1,134 @@
+"""What the notifier says of its own troubles; they belong to no account."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TypedDict, assert_never
+
+from notifier.domain.condition import FAILING, SOUND, VIOLATED, WORKING
+from notifier.domain.duration import format_duration
+from notifier.domain.incident import AUDIT, Incident, IncidentKind, Subject, incident_key
+from notifier.domain.notification import Kind, Notification
+from notifier.domain.status import Severity
+from notifier.domain.violation import Violation
+from notifier.domain.words.voice import listed, utc
+
+_SHOWN = 20  # violations
+
+
+def tell_channel_failed(incident: Incident, cause: str, lost: Notification) -> Notification:
+    """Say on the other channels that one refuses its messages, and what it did not take (R16)."""
+    name = incident.subject
+    return Notification(
+        kind=Kind.CHANNEL_FAILED,
+        severity=incident.severity,
+        title=f"channel {name} does not take messages: {cause}",
+        lead=f'Not delivered there: "{lost.title}".',
+        facts=(("What to do", f"correct channels.{name}, then: notifier test {name}"),),
+        status=FAILING,
+        before=WORKING,
+        **_about(name, incident.key, incident.opened_at),
+    )
+
+
+def tell_channel_works(incident: Incident, at: datetime, *, removed: bool = False) -> Notification:
+    """Say that a channel takes messages again, or is no longer configured."""
+    name, lasted = incident.subject, format_duration(at - incident.opened_at)
+    how = "is no longer configured" if removed else f"takes messages again after {lasted}"
+    return Notification(
+        kind=Kind.CHANNEL_WORKS,
+        severity=Severity.OK,
+        title=f"channel {name} {how}",
+        lead=f"The channel {name} {how}.",
+        status=WORKING,
+        before=FAILING,
+        **_about(name, incident.key, at),
+    )
+
+
+def tell_stranded(channel: str, keys: Sequence[str], at: datetime) -> Notification:
+    """Say that a channel was removed that holds incidents open: nobody will close them there (R18)."""
+    them = "an incident" if len(keys) == 1 else f"{len(keys)} incidents"
+    return Notification(
+        kind=Kind.STRANDED,
+        severity=Severity.WARNING,
+        title=f"channel {channel} was removed and still holds {them} open",
+        lead="What is open at a receiver can be closed only while its channel is configured.",
+        facts=(
+            ("Held open", listed(keys)),
+            ("What to do", "close them at the receiver by hand, or configure the channel again until they have ended"),
+        ),
+        **_about(channel, None, at),
+    )
+
+
+def tell_audit_failed(violations: Sequence[str], number: int, at: datetime) -> Notification:
+    """Say that the notifier's own record doesn't add up; `number` is that of the audit's incident (R28)."""
+    count = "1 violation" if len(violations) == 1 else f"{len(violations)} violations"
+    shown = tuple((f"Violation {n}", each) for n, each in enumerate(violations[:_SHOWN], start=1))
+    return Notification(
+        kind=Kind.AUDIT_FAILED,
+        severity=Severity.ERROR,
+        title=f"the notifier's own record does not add up: {count}",
+        lead="Somebody may not have been told of a change: compare with what Cloudflare's dashboard shows.",
+        facts=(*shown, ("What to do", "notifier deliveries --failed; notifier status; the log around this time")),
+        status=VIOLATED,
+        before=SOUND,
+        **_about(AUDIT, incident_key(IncidentKind.AUDIT, "", AUDIT, number), at),
+    )
+
+
+def tell_audit_passed(number: int, since: datetime, at: datetime) -> Notification:
+    """Say that the record adds up again."""
+    return Notification(
+        kind=Kind.AUDIT_PASSED,
+        severity=Severity.OK,
+        title=f"the notifier's own record adds up again after {format_duration(at - since)}",
+        lead="Every change has been delivered to every channel that is owed it.",
+        status=SOUND,
+        before=VIOLATED,
+        **_about(AUDIT, incident_key(IncidentKind.AUDIT, "", AUDIT, number), at),
+    )
+
+
+def describe(violation: Violation, names: Mapping[str, str]) -> str:
+    """Say what does not add up, of what, and since when; `names` are what people call the accounts."""
+    v = violation
+    flaw = v.flaw.format(number=v.number, channel=v.channel)
+    who = f"{_who(v.subject, names.get(v.subject.account, v.subject.account))}: " if v.subject is not None else ""
+    return who + flaw + (f" (since {utc(v.since)})" if v.since is not None else "")
+
+
+def _who(subject: Subject, account: str) -> str:
+    match subject.kind:
+        case IncidentKind.INTERCONNECT:
+            return f"[{account}] {subject.name}"
+        case IncidentKind.SITE:
+            return f"[{account}] site {subject.name}"
+        case IncidentKind.BLIND:
+            return f"[{account}] sight of its interconnects"
+        case IncidentKind.CHANNEL:
+            return f"channel {subject.name}"
+        case IncidentKind.AUDIT:
+            return "the audit"
+        case _:
+            assert_never(subject.kind)
+
+
+class _About(TypedDict):
+    account: str
+    account_name: str
+    subject: str
+    incident_key: str | None
+    observed_at: datetime
+    recorded_at: datetime
+
+
+def _about(subject: str, key: str | None, at: datetime) -> _About:
+    return {
+        "account": "",
+        "account_name": "",
+        "subject": subject,
+        "incident_key": key,
+        "observed_at": at,
+        "recorded_at": at,
+    }

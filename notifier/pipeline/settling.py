@@ -1,0 +1,89 @@
+"""What follows from a delivery that was taken, or refused for good (R16, R18)."""
+
+from notifier.domain import words
+from notifier.domain.condition import FAILING, WORKING, Condition
+from notifier.domain.incident import Incident, IncidentKind, Subject
+from notifier.domain.notification import Notification
+from notifier.domain.status import Severity
+from notifier.domain.telling import REFUSED, taken, undelivered
+from notifier.pipeline.telling import News, Teller
+from notifier.ports import Outcome, Settlement, UnitOfWork
+
+_NOBODYS = ""  # the account of what belongs to none
+
+
+class Settler:
+    """Keeps the ledger right about what channels know, and tells of channels that refuse."""
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+
+    async def settled(self, work: UnitOfWork, settlement: Settlement) -> bool:
+        """Do what follows, in the transaction that settles. True if something was promised to a channel.
+
+        A channel that refuses is an incident, told on the others; it ends with the next message it takes. What it
+        did not take is owed to it again.
+        """
+        promise = settlement.claimed.promise
+        if settlement.outcome is Outcome.ABANDONED:
+            await self._take_back(work, settlement)
+            return await self._failing(work, settlement)
+        if settlement.claimed.attempt > 1:
+            await self._taken(work, settlement)
+        last = await work.record.last_incident(IncidentKind.CHANNEL, _NOBODYS, promise.channel)
+        if last is None or last.closed_at is not None:
+            return False
+        await work.ledger.lock(_NOBODYS)
+        await work.record.close_incidents({last.key: settlement.ended_at})
+        await work.ledger.look_again(settlement.ended_at, channel=promise.channel)
+        told = words.tell_channel_works(last, settlement.ended_at)
+        return await self._teller.tell(work, _NOBODYS, [_news(last, told, failing=False)], settlement.ended_at)
+
+    async def _take_back(self, work: UnitOfWork, settlement: Settlement) -> None:
+        """Count the channel as not told, unless it was promised something newer meanwhile."""
+        claimed = settlement.claimed
+        lost = claimed.notification
+        await work.ledger.lock(lost.account)
+        told = await work.ledger.told_by(claimed.notification_id, claimed.promise.channel)
+        if told is not None:
+            does, at = claimed.promise.action, settlement.ended_at
+            back = undelivered(told, lost, does, uncertain=settlement.uncertain, at=at)
+            await work.ledger.save_told([back])
+
+    async def _taken(self, work: UnitOfWork, settlement: Settlement) -> None:
+        """Count the channel as told again, if it had refused this before (`notifier deliveries retry`)."""
+        claimed = settlement.claimed
+        told = await work.ledger.told_by(claimed.notification_id, claimed.promise.channel)
+        if told is not None and told.kept == REFUSED:
+            await work.ledger.save_told([taken(told, claimed.notification, claimed.promise.action)])
+
+    async def _failing(self, work: UnitOfWork, settlement: Settlement) -> bool:
+        name, now = settlement.claimed.promise.channel, settlement.ended_at
+        await work.ledger.lock(_NOBODYS)
+        last = await work.record.last_incident(IncidentKind.CHANNEL, _NOBODYS, name)
+        if last is not None and last.closed_at is None:
+            return False
+        incident = Incident(
+            kind=IncidentKind.CHANNEL,
+            account=_NOBODYS,
+            subject=name,
+            number=1 if last is None else last.number + 1,
+            severity=Severity.WARNING,
+            opened_at=now,
+        )
+        await work.record.open_incidents([incident])
+        told = words.tell_channel_failed(incident, settlement.cause or "", settlement.claimed.notification)
+        return await self._teller.tell(work, _NOBODYS, [_news(incident, told, failing=True)], now)
+
+
+def _news(incident: Incident, told: Notification, *, failing: bool) -> News:
+    condition = Condition(
+        subject=Subject(kind=IncidentKind.CHANNEL, account=_NOBODYS, name=incident.subject),
+        status=FAILING if failing else WORKING,
+        before=WORKING if failing else FAILING,
+        problem=failing,
+        severity=told.severity,
+        incident=incident.number if failing else None,
+        changed_at=told.recorded_at,
+    )
+    return News(condition, told)

@@ -1,0 +1,259 @@
+"""The service in the foreground: start, reload, stop; nothing lost at any of them."""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import socket
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from notifier.adapters.channels.fingerprint import fingerprint
+from notifier.adapters.database.database import SqlDatabase
+from notifier.adapters.scheduler import Scheduler
+from notifier.app import Pipeline, SystemClock, assemble
+from notifier.errors import ConfigurationError, DatabaseError
+from notifier.ports import Clock
+from notifier.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_FLUSH_EVERY = timedelta(seconds=10)
+_LOOK_EVERY = timedelta(seconds=1)  # a page held back for its site waits no longer than it must
+_CALM_EVERY = timedelta(seconds=15)
+_DELIVER_EVERY = timedelta(seconds=2)  # retries fall due by time alone
+_AUDIT_EVERY = timedelta(minutes=1)
+_PRUNE_EVERY = timedelta(hours=1)
+_WATCH_EVERY = timedelta(seconds=5)  # the configuration, where that is wanted
+_TICK_AT_MOST, _TICK_AT_LEAST = timedelta(seconds=1), timedelta(milliseconds=20)
+_PATIENCE = timedelta(seconds=4)  # of each part of a stop; all of it stays below 10 s
+_AGAIN = timedelta(seconds=2)  # after the database was away during a reload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the settings come from, and how to see that they may have changed.
+
+    `load` raises ConfigurationError; `log` sets up the log by settings, and hides the secrets of all it was given;
+    `stamp` is equal as long as nothing was written that `load` reads.
+    """
+
+    load: Callable[[], Settings]
+    log: Callable[[Settings], None] = lambda _: None
+    stamp: Callable[[], Hashable] = lambda: None
+
+
+@dataclass(slots=True)
+class Reloads:
+    """How the reloads went: `failed` says that the newest configuration was not taken (R31)."""
+
+    taken: int = 0
+    refused: int = 0
+    failed: bool = False
+
+
+class Service:
+    """Takes the database, works until told to stop, and takes a new configuration without losing anything."""
+
+    def __init__(self, source: Source, *, migrate: bool = False, clock: Clock | None = None) -> None:
+        """`migrate` lets it bring a server database's schema up to date; an embedded one always is."""
+        self._source = source
+        self._stamp: Hashable = None
+        self._migrate = migrate
+        self._clock = clock or SystemClock()
+        self._owner = f"{socket.gethostname()}-{os.getpid()}-{random.getrandbits(32):08x}"
+        self._stopping = False
+        self._reload_wanted = False
+        self._woken = asyncio.Event()
+        self.reloads = Reloads()
+
+    def stop(self) -> None:
+        """Ask it to end within 10 s with nothing lost."""
+        self._stopping = True
+        self._woken.set()
+
+    def reload(self) -> None:
+        """Ask it to take the configuration as it is written now; a bad one leaves everything as it is (R31)."""
+        self._reload_wanted = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work until stopped.
+
+        Raises:
+            ConfigurationError, DatabaseHeldError, DatabaseUnreachableError, SchemaError: It can't start.
+        """
+        settings = self._load()
+        database = SqlDatabase(settings.database.get_secret_value())
+        database.hold()
+        try:
+            await database.prepare(migrate=self._migrate)
+            async with asyncio.TaskGroup() as tasks:
+                await self._work(settings, database, tasks)
+        finally:
+            await database.close()
+
+    async def _work(self, settings: Settings, database: SqlDatabase, tasks: asyncio.TaskGroup) -> None:
+        pipeline = assemble(settings, database=database, clock=self._clock, tasks=tasks, owner=self._owner)
+        if database.embedded:
+            async with database.begin() as work:
+                await work.outbox.release()  # nobody else can be sending
+        await pipeline.begin(_fingerprints(settings))
+        running = _Running(settings, pipeline, tasks)
+        self._watch(running)
+        links = sum(watch.poller.watched for watch in pipeline.watches)
+        _log.info("started", extra={"fields": {"accounts": len(pipeline.watches), "known_links": links}})
+        while not self._stopping:
+            await self._woken.wait()
+            self._woken.clear()
+            if self._reload_wanted and not self._stopping:
+                self._reload_wanted = False
+                running = await self._reloaded(running, database, tasks)
+        _log.info("stopping")
+        await running.finish()
+        try:
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                await self._release(database)
+        except (DatabaseError, TimeoutError) as error:
+            # The leases run out by themselves; until then nobody sends what was claimed.
+            _log.warning("leases not given up", extra={"fields": {"cause": str(error) or "the database is slow"}})
+        await running.pipeline.close()
+        _log.info("stopped")
+
+    def _load(self) -> Settings:
+        self._stamp = self._source.stamp()  # before it is read: what is written meanwhile counts as a change
+        settings = self._source.load()
+        self._source.log(settings)
+        return settings
+
+    def _watch(self, running: "_Running") -> None:
+        """Reload by itself when the configuration was written, where that is enabled."""
+
+        async def look() -> None:
+            if self._source.stamp() != self._stamp:
+                self.reload()
+
+        if running.settings.reload.on_change:
+            running.scheduler.every(_WATCH_EVERY, look, name="configuration")
+
+    async def _reloaded(self, running: "_Running", database: SqlDatabase, tasks: asyncio.TaskGroup) -> "_Running":
+        """Take a new configuration, read and checked whole before anything stops; return what runs then."""
+        try:
+            settings = self._load()
+            _require_same_database(settings, running.settings)
+            pipeline = assemble(
+                settings,
+                database=database,
+                clock=self._clock,
+                tasks=tasks,
+                owner=self._owner,
+                budgets=running.pipeline.budgets,
+            )
+        except ConfigurationError as error:
+            self._source.log(running.settings)
+            self.reloads.refused += 1
+            self.reloads.failed = True
+            fields = {"problems": error.problems}
+            _log.error("configuration not taken, everything goes on as before", extra={"fields": fields})
+            return running
+        await running.finish()
+        await running.pipeline.close()
+        await self._begin(pipeline, database, settings)
+        self.reloads.taken += 1
+        self.reloads.failed = False
+        _log.info("configuration taken", extra={"fields": {"accounts": len(pipeline.watches)}})
+        renewed = _Running(settings, pipeline, tasks)
+        self._watch(renewed)
+        return renewed
+
+    async def _begin(self, pipeline: Pipeline, database: SqlDatabase, settings: Settings) -> None:
+        """Take up what the database holds; if it is away, wait for it, unless told to stop."""
+        waiting = False
+        while True:
+            try:
+                await self._release(database)
+                await pipeline.begin(_fingerprints(settings))
+            except DatabaseError as error:
+                if self._stopping:
+                    raise
+                if not waiting:
+                    _log.error("waiting for the database", extra={"fields": {"cause": str(error)}})
+                waiting = True
+                await asyncio.sleep(_AGAIN.total_seconds())
+            else:
+                return
+
+    async def _release(self, database: SqlDatabase) -> None:
+        async with database.begin() as work:
+            await work.outbox.release(self._owner)
+
+
+class _Running:
+    """A pipeline at work by a schedule."""
+
+    def __init__(self, settings: Settings, pipeline: Pipeline, tasks: asyncio.TaskGroup) -> None:
+        self.settings = settings
+        self.pipeline = pipeline
+        self.scheduler = Scheduler()
+        _schedule(pipeline, self.scheduler, settings)
+        self._sending = [tasks.create_task(deliverer.run()) for deliverer in pipeline.deliverers]
+        self.scheduler.start()
+
+    async def finish(self) -> None:
+        """Start nothing more, and let what is in flight end."""
+        await asyncio.gather(self.scheduler.stop(_PATIENCE), _finish(self.pipeline, self._sending))
+
+
+def _require_same_database(settings: Settings, running: Settings) -> None:
+    if settings.database != running.database:
+        raise ConfigurationError(["database: it can't be changed while the service runs; restart it"])
+
+
+def _fingerprints(settings: Settings) -> dict[str, str]:
+    return {name: fingerprint(channel.url.get_secret_value()) for name, channel in settings.channels.items()}
+
+
+def _schedule(pipeline: Pipeline, scheduler: Scheduler, settings: Settings) -> None:
+    poll = settings.poll
+    tick = min(_TICK_AT_MOST, max(_TICK_AT_LEAST, min(poll.interval, poll.recheck) / 10))
+    for watch in pipeline.watches:
+        account = watch.account.id
+        scheduler.every(tick, watch.poller.sweep, name=f"sweep {account}")
+        scheduler.every(min(poll.interval, poll.discovery), watch.discovery.tick, name=f"discovery {account}")
+        scheduler.every(_FLUSH_EVERY, watch.poller.flush, name=f"last seen {account}")
+        scheduler.every(_CALM_EVERY, watch.recorder.calm, name=f"flapping {account}")
+    scheduler.every(_LOOK_EVERY, pipeline.upkeep.look, name="what is due by time")
+    scheduler.every(_DELIVER_EVERY, pipeline.wake, name="delivery")
+    scheduler.every(_AUDIT_EVERY, pipeline.audit.check, name="audit")
+    scheduler.every(_PRUNE_EVERY, pipeline.upkeep.prune, name="retention")
+
+
+async def _finish(pipeline: Pipeline, sending: Sequence[asyncio.Task[None]]) -> None:
+    """Let polls and sends in flight end; cancel what takes too long: it is done again after the next start."""
+    for deliverer in pipeline.deliverers:
+        deliverer.stop()
+    polls = [asyncio.ensure_future(watch.poller.stop()) for watch in pipeline.watches]
+    _, late = await asyncio.wait({*polls, *sending}, timeout=_PATIENCE.total_seconds())
+    for task in late:
+        task.cancel()
+    if late:
+        _log.warning("cut short", extra={"fields": {"tasks": len(late)}})
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+async def serve(source: Source, *, migrate: bool, clock: Clock | None = None) -> int:
+    """Run the service until SIGTERM or SIGINT, a second one ends it at once; SIGHUP reloads. Return the exit code."""
+    service = Service(source, migrate=migrate, clock=clock)
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: signal.Signals) -> None:
+        service.stop()
+        loop.remove_signal_handler(number)  # the next one has its usual effect
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    loop.add_signal_handler(signal.SIGHUP, service.reload)
+    await service.run()
+    return 0

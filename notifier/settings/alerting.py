@@ -1,0 +1,57 @@
+"""What the settings say of telling, as values of the domain."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from fnmatch import fnmatchcase
+from zoneinfo import ZoneInfo
+
+from notifier.adapters.cron import fixed, recurring
+from notifier.domain.matching import Matcher
+from notifier.domain.routing import Escalation, Route
+from notifier.domain.suppression import Window
+from notifier.errors import ConfigurationError
+from notifier.settings.model import AccountSettings, MaintenanceSettings, MatchSettings, RouteSettings, Settings
+from notifier.settings.moments import parse_moment
+
+
+def matcher_of(match: MatchSettings, accounts: Sequence[AccountSettings]) -> Matcher:
+    """Return the matcher; its account patterns may also be names, which stand for the ids of `accounts`."""
+    named = (account.id for account in accounts if any(fnmatchcase(account.name, pattern) for pattern in match.account))
+    return Matcher(
+        account=(*match.account, *named),
+        name=match.name,
+        site=match.site,
+        severity=frozenset(match.severity),
+        status=match.status,
+    )
+
+
+def routes_of(settings: Settings) -> tuple[Route, ...]:
+    """Return the routes, in their order."""
+    return tuple(_route(route, settings.accounts) for route in settings.routes)
+
+
+def _route(route: RouteSettings, accounts: Sequence[AccountSettings]) -> Route:
+    further = route.escalate
+    return Route(
+        channels=route.channels,
+        match=matcher_of(route.match, accounts),
+        escalate=Escalation(after=further.after, channels=further.channels) if further is not None else None,
+    )
+
+
+def windows_of(settings: Settings) -> tuple[Window, ...]:
+    """Return the maintenance windows, in their order."""
+    return tuple(
+        Window(name=window.name, match=matcher_of(window.match, settings.accounts), until=_until(window, settings))
+        for window in settings.maintenance
+    )
+
+
+def _until(window: MaintenanceSettings, settings: Settings) -> Callable[[datetime], datetime | None]:
+    zone = ZoneInfo(window.timezone or settings.timezone)
+    if window.cron is not None and window.for_ is not None:
+        return recurring(window.cron, window.for_, zone)
+    if window.from_ is not None and window.until is not None:
+        return fixed(parse_moment(window.from_, zone), parse_moment(window.until, zone))
+    raise ConfigurationError([f"maintenance: {window.name}: expected cron and for, or from and until"])

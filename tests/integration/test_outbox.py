@@ -1,0 +1,336 @@
+"""What every outbox promises (R15-R17, R20, R26, R27): one suite over memory, SQLite and PostgreSQL."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from itertools import chain
+
+import pytest
+
+from notifier.domain.incident import Incident, IncidentKind
+from notifier.domain.merging import Waiting
+from notifier.domain.notification import Action
+from notifier.domain.pacing import Sent
+from notifier.domain.status import Severity
+from notifier.ports import Claimed, Database, Outcome, Refused, Settlement, TryAgain
+from tests.support.deliveries import LATER, LEASED, claim, promise, put, sent, settle, told
+from tests.support.examples import NIGHT, seconds
+
+OPEN, UPDATE, CLOSE = Action.OPEN, Action.UPDATE, Action.CLOSE
+
+
+def titles(claimed: list[Claimed]) -> list[str]:
+    return [each.notification.title for each in claimed]
+
+
+def again(claimed: Claimed, *, arrived: bool = True) -> Settlement:
+    answer = TryAgain(cause="500", arrived=arrived)
+    return replace(sent(claimed), outcome=Outcome.PENDING, answer=answer, cause="500", due_at=LEASED)
+
+
+def abandoned(claimed: Claimed) -> Settlement:
+    return replace(sent(claimed), outcome=Outcome.ABANDONED, answer=Refused(cause="401"), cause="401")
+
+
+async def retry(database: Database, delivery: int) -> bool:
+    async with database.begin() as work:
+        return await work.outbox.retry(delivery, LEASED)
+
+
+async def passing(database: Database) -> list[Waiting]:
+    async with database.begin() as work:
+        return await work.outbox.passing("noc", LATER)
+
+
+async def test_a_claimed_delivery_comes_with_its_words(database: Database) -> None:
+    await put(database, promise())
+    [claimed] = await claim(database)
+    assert claimed.notification == told("title 0")
+    assert claimed.promise == promise()
+    assert (claimed.attempt, claimed.uncertain) == (1, False)
+    async with database.begin() as work:
+        assert await work.outbox.notifications([claimed.notification_id]) == {claimed.notification_id: told("title 0")}
+        assert await work.outbox.notifications([]) == {}
+
+
+async def test_a_channel_with_nothing_due_is_not_held(database: Database) -> None:
+    await put(database, promise("mail"), promise(due_at=LEASED))
+    async with database.begin() as work:
+        assert not await work.outbox.hold("noc", LATER)
+        assert await work.outbox.hold("noc", LEASED)
+
+
+async def test_a_leased_delivery_is_nobody_elses_until_the_lease_ends(database: Database) -> None:
+    await put(database, promise())
+    await claim(database)
+    assert await claim(database, owner="them") == []
+    [taken_over] = await claim(database, owner="them", now=LEASED)
+    assert taken_over.attempt == 2
+
+
+async def test_who_lost_the_lease_settles_nothing(database: Database) -> None:
+    await put(database, promise())
+    [ours] = await claim(database)
+    [theirs] = await claim(database, owner="them", now=LEASED)
+    assert await settle(database, sent(ours)) == []
+    held = sent(theirs, owner="them")
+    assert await settle(database, sent(ours), held) == [held]
+
+
+async def test_a_lane_is_first_in_first_out(database: Database) -> None:
+    await put(database, promise(), promise(), promise(lane="b"))
+    first, other_lane = await claim(database)
+    assert titles([first, other_lane]) == ["title 0", "title 2"]
+    assert await claim(database) == []
+    await settle(database, sent(first))
+    assert titles(await claim(database)) == ["title 1"]
+
+
+async def test_a_delivery_to_be_tried_again_blocks_its_lane(database: Database) -> None:
+    await put(database, promise(), promise())
+    [first] = await claim(database)
+    await settle(database, again(first))
+    assert await claim(database, now=LEASED - seconds(1)) == []
+    [retried] = await claim(database, now=LEASED)
+    assert (retried.id, retried.attempt) == (first.id, 2)
+
+
+async def test_an_abandoned_delivery_lets_the_next_pass(database: Database) -> None:
+    await put(database, promise(), promise())
+    [first] = await claim(database)
+    await settle(database, abandoned(first))
+    assert titles(await claim(database)) == ["title 1"]
+
+
+async def test_r20_a_lane_that_is_due_is_taken_whole_what_is_not_yet_due_too(database: Database) -> None:
+    later = promise(due_at=NIGHT + seconds(9))
+    await put(database, promise(), later, promise(lane="b"), promise(lane="c", due_at=later.due_at))
+    assert titles(await claim(database, whole=True)) == ["title 0", "title 1", "title 2"]
+
+
+async def test_r20_a_lane_waits_until_its_oldest_is_due(database: Database) -> None:
+    await put(database, promise(due_at=LEASED), promise())
+    assert await claim(database, whole=True) == []
+    assert titles(await claim(database, whole=True, now=LEASED)) == ["title 0", "title 1"]
+
+
+async def test_what_is_promised_to_a_lane_that_is_being_sent_waits_for_it(database: Database) -> None:
+    await put(database, promise(), promise())
+    batch = await claim(database, whole=True)
+    await put(database, promise())
+    assert await claim(database, whole=True) == []
+    await settle(database, *map(sent, batch))
+    assert titles(await claim(database, whole=True)) == ["title 0"]
+
+
+async def test_one_answer_settles_all_that_went_in_one_message(database: Database) -> None:
+    await put(database, promise(), promise())
+    batch = await claim(database, whole=True)
+    await settle(database, *map(again, batch))
+    assert await claim(database, whole=True) == []
+    assert [each.attempt for each in await claim(database, whole=True, now=LEASED)] == [2, 2]
+
+
+async def test_r26_the_lane_with_something_urgent_goes_first(database: Database) -> None:
+    mild, urgent = promise(lane="a", urgency=1), promise(lane="b", urgency=1)
+    await put(database, mild, urgent, replace(urgent, urgency=0), promise(lane="c", urgency=1))
+    assert [each.promise.lane for each in await claim(database, lanes=1)] == ["b"]
+    assert [each.promise.lane for each in await claim(database, whole=True)] == ["a", "c"]
+
+
+async def test_lanes_come_one_after_the_other_each_in_its_order(database: Database) -> None:
+    lanes = [promise(lane=lane) for lane in "abab"]
+    await put(database, *lanes)
+    assert titles(await claim(database, whole=True, lanes=None)) == ["title 0", "title 2", "title 1", "title 3"]
+
+
+async def test_each_channel_has_its_own_deliveries(database: Database) -> None:
+    async with database.begin() as work:
+        await work.outbox.promise([(told(), [promise("noc"), promise("mail")])])
+    [noc] = await claim(database, "noc")
+    await settle(database, sent(noc))
+    async with database.begin() as work:
+        assert await work.outbox.waiting_channels() == {"mail"}
+        assert await work.outbox.abandon("mail", "gone", LATER) == 1
+        assert await work.outbox.waiting_channels() == set()
+
+
+async def test_released_leases_are_due_again(database: Database) -> None:
+    await put(database, promise())
+    await claim(database)
+    async with database.begin() as work:
+        await work.outbox.release("somebody else")
+    assert await claim(database) == []
+    async with database.begin() as work:
+        await work.outbox.release("us")
+    assert len(await claim(database)) == 1
+
+
+async def test_only_what_is_settled_and_old_is_forgotten(database: Database) -> None:
+    await put(database, promise(), promise(lane="b"))
+    settled, _ = await claim(database)
+    await settle(database, sent(settled))
+    async with database.begin() as work:
+        await work.outbox.prune(deliveries_before=NIGHT + timedelta(days=90), observations_before=NIGHT)
+    assert titles(await claim(database, now=LEASED)) == ["title 1"]
+
+
+@pytest.mark.parametrize(("arrived", "uncertain"), [(True, True), (False, False)])
+async def test_an_attempt_that_may_have_arrived_makes_a_delivery_uncertain(
+    database: Database, *, arrived: bool, uncertain: bool
+) -> None:
+    await put(database, promise())
+    [first] = await claim(database)
+    await settle(database, again(first, arrived=arrived))
+    [second] = await claim(database, now=LEASED)
+    assert second.uncertain is uncertain
+
+
+async def test_once_uncertain_it_stays_so(database: Database) -> None:
+    await put(database, promise())
+    [first] = await claim(database)
+    await settle(database, again(first))
+    [second] = await claim(database, now=LEASED)
+    await settle(database, again(second, arrived=False))
+    [third] = await claim(database, now=LEASED)
+    assert third.uncertain
+
+
+async def test_an_attempt_that_was_never_settled_may_have_arrived(database: Database) -> None:
+    await put(database, promise())
+    await claim(database)
+    [taken_over] = await claim(database, owner="them", now=LEASED)
+    assert taken_over.uncertain
+
+
+async def test_r17_what_waits_in_a_lane_with_an_opening_and_its_close_is_found(database: Database) -> None:
+    opens, updates, closes = (promise(action=action) for action in (OPEN, UPDATE, CLOSE))
+    await put(database, opens, updates, replace(opens, lane="b"), replace(closes, due_at=LEASED))
+    found = [(waiting.action, waiting.key, waiting.uncertain) for waiting in await passing(database)]
+    assert found == [(action, "cni:a:b:1", False) for action in (OPEN, UPDATE, CLOSE)]
+
+
+async def test_r17_an_opening_that_is_being_sent_is_not_waiting(database: Database) -> None:
+    await put(database, promise(action=OPEN), promise(action=CLOSE))
+    [opening] = await claim(database)
+    assert await passing(database) == []
+    await settle(database, again(opening))
+    assert [waiting.uncertain for waiting in await passing(database)] == [True, False]
+
+
+async def test_r17_a_close_without_an_opening_before_it_is_not_passing(database: Database) -> None:
+    await put(database, promise(action=CLOSE), promise(action=OPEN), promise("mail", action=CLOSE))
+    assert await passing(database) == []
+
+
+async def test_what_is_called_off_is_not_sent_and_says_why(database: Database) -> None:
+    await put(database, promise(action=OPEN), promise(action=CLOSE), promise())
+    async with database.begin() as work:
+        waiting = await work.outbox.passing("noc", LATER)
+        await work.outbox.call_off({each.id for each in waiting[:2]}, "over before it could be sent", LATER)
+        await work.outbox.call_off([], "nothing", LATER)
+    assert titles(await claim(database)) == ["title 2"]
+
+
+async def test_r27_messages_are_counted_with_their_lanes_and_what_is_under_way_counts(database: Database) -> None:
+    await put(database, *(promise(lane=lane) for lane in "aabc"), promise("mail"))
+    [other] = await claim(database, "mail")
+    await settle(database, sent(other, message="another channel's"))
+    batch = await claim(database, whole=True, lanes=2)
+    await settle(database, *(sent(each, at=LATER, message="first") for each in batch))
+    [last] = await claim(database)
+    now = NIGHT + seconds(5)
+    async with database.begin() as work:
+        counted = await work.outbox.sent("noc", since=NIGHT, now=now)
+        assert sorted(counted, key=lambda each: each.at) == [Sent(at=LATER, lanes=2), Sent(at=now, lanes=1)]
+        assert await work.outbox.sent("noc", since=LATER, now=now) == [Sent(at=now, lanes=1)]
+    await settle(database, sent(last, at=now, message="second"))
+    async with database.begin() as work:
+        assert len(await work.outbox.sent("noc", since=NIGHT, now=now)) == 2
+
+
+async def test_an_abandoned_delivery_is_due_again_with_all_its_time_if_somebody_asks(database: Database) -> None:
+    await put(database, promise(), promise(action=CLOSE, lane="b"))
+    one, closing = await claim(database)
+    await settle(database, abandoned(one), abandoned(closing))
+    assert await retry(database, one.id)
+    assert await retry(database, closing.id)
+    retried, closed = await claim(database, now=LEASED)
+    assert (retried.id, retried.attempt, retried.promise.due_at) == (one.id, 2, LEASED)
+    assert retried.promise.give_up_at == LEASED + timedelta(hours=24)
+    assert closed.promise.give_up_at == LEASED + timedelta(days=7)
+
+
+async def test_only_what_was_abandoned_is_tried_again(database: Database) -> None:
+    await put(database, promise())
+    assert not await retry(database, 4711)
+    [one] = await claim(database)
+    assert not await retry(database, one.id)
+    await settle(database, sent(one))
+    assert not await retry(database, one.id)
+
+
+async def test_r18_an_opening_of_what_has_ended_is_not_tried_again_but_its_close_is(database: Database) -> None:
+    incident = Incident(
+        kind=IncidentKind.CHANNEL, account="", subject="x", number=1, severity=Severity.ERROR, opened_at=NIGHT
+    )
+    await put(database, promise(action=OPEN), promise(action=CLOSE, lane="b"), key=incident.key)
+    opening, closing = await claim(database)
+    await settle(database, abandoned(opening), abandoned(closing))
+    async with database.begin() as work:
+        await work.record.open_incidents([incident])
+        await work.record.close_incidents({incident.key: LATER})
+    assert not await retry(database, opening.id)
+    assert await retry(database, closing.id)
+
+
+async def test_what_is_tried_again_waits_for_what_is_being_sent_in_its_lane(database: Database) -> None:
+    await put(database, promise(), promise())
+    [first] = await claim(database)
+    await settle(database, abandoned(first))
+    [second] = await claim(database, now=LEASED)
+    assert await retry(database, first.id)
+    assert await claim(database, now=LEASED + seconds(1)) == []
+    await settle(database, sent(second))
+    assert titles(await claim(database, now=LEASED + seconds(1))) == ["title 0"]
+
+
+async def test_many_claimers_never_share_a_delivery(sql_database: Database) -> None:
+    await put(sql_database, *(promise(lane=str(number)) for number in range(40)))
+    claims = await asyncio.gather(*(claim(sql_database, owner=f"replica {n}", lanes=10) for n in range(8)))
+    ids = [claimed.id for claimed in chain.from_iterable(claims)]
+    assert len(ids) == len(set(ids)) == 40
+
+
+async def test_lanes_keep_their_order_whoever_sends(sql_database: Database) -> None:
+    """Four processes at once, each claiming whole lanes and settling them, while more is promised."""
+    heard: list[tuple[str, str]] = []
+
+    async def work_as(owner: str) -> None:
+        while len(heard) < 60:
+            batch = await claim(sql_database, owner=owner, whole=True, lanes=2)
+            heard.extend((each.promise.lane, each.notification.title) for each in batch)
+            await asyncio.sleep(0)
+            await settle(sql_database, *(sent(each, owner) for each in batch))
+
+    async def promise_more() -> None:
+        for number in range(20):
+            async with sql_database.begin() as work:
+                for lane in "abc":
+                    await work.outbox.promise([(told(f"{number:02}"), [promise(lane=lane)])])
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(promise_more(), *(work_as(f"replica {n}") for n in range(4)))
+    assert Counter(heard).most_common(1)[0][1] == 1
+    for lane in "abc":
+        assert [title for each, title in heard if each == lane] == [f"{number:02}" for number in range(20)]
+
+
+async def test_a_storm_of_thousands_is_one_claim(sql_database: Database) -> None:
+    async with sql_database.begin() as work:
+        await work.outbox.promise([(told(), [promise(lane=str(n))]) for n in range(1_000)])
+    batch = await claim(sql_database, whole=True, lanes=None)
+    assert len(batch) == 1_000
+    assert len(await settle(sql_database, *map(sent, batch))) == 1_000
+    assert await claim(sql_database) == []
