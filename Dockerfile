@@ -1,6 +1,6 @@
 # docker build -t cni-notifier . ; docker-compose.yml shows how to run it.
 
-FROM python:3.13-slim AS build
+FROM python:3.13.7-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY requirements.lock requirements-dev.lock ./
@@ -13,9 +13,10 @@ COPY migrations migrations
 RUN /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /tools/bin/pip --python /opt/notifier install --no-deps --no-index /wheels/*.whl
 
-FROM python:3.13-slim
+FROM python:3.13.7-slim-bookworm
 COPY --from=build /opt/notifier /opt/notifier
-RUN install --directory --owner=10001 --group=10001 /var/lib/notifier
+RUN rm -r /usr/local/lib/python3.13/ensurepip /usr/local/lib/python3.13/site-packages/pip* /usr/local/bin/pip* \
+    && install --directory --owner=10001 --group=10001 --mode=700 /var/lib/notifier
 ENV PATH=/opt/notifier/bin:$PATH HOME=/var/lib/notifier PYTHONUNBUFFERED=1
 WORKDIR /var/lib/notifier
 USER 10001:10001

@@ -1,13 +1,15 @@
 # Each target sets up what it needs: git, make and Python >= 3.11 are enough. PYTHON=python3.12 chooses the Python.
 # From another folder: make -C FOLDER demo
 
-.PHONY: help demo run test test-kill check format lock schema clean .ready
+.PHONY: help demo run test test-all test-kill audit check format lock schema clean .ready
 
 help:
 	@echo "make demo    watch the service at work against a simulated Cloudflare (STAY=1: until Ctrl-C)"
 	@echo "make run     run the service (CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID, NOTIFIER_CHANNELS)"
 	@echo "make test    every test, on SQLite and on PostgreSQL"
+	@echo "make test-all   every test on Python 3.11, 3.12 and 3.13"
 	@echo "make test-kill  the service killed 200 times, on each database (about 30 minutes)"
+	@echo "make audit   known vulnerabilities in what is locked to run (needs the network)"
 	@echo "make check   format, lint, types, contracts, schema, quick tests"
 	@echo "make format | schema | lock | clean"
 
@@ -20,8 +22,14 @@ run: .ready
 test: .ready
 	@scripts/test
 
+test-all:
+	@scripts/test-all
+
 test-kill: .ready
 	@NOTIFIER_TEST_KILLS=$(or $(KILLS),200) .venv/bin/python -m pytest -s -o faulthandler_timeout=0 --all-databases tests/e2e/test_kill.py
+
+audit: .ready
+	@scripts/audit
 
 check: .ready
 	@scripts/check
@@ -37,7 +45,7 @@ lock: .ready
 	@scripts/lock --upgrade
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 
 # Never a file: scripts/setup knows, at once, whether there is anything to do.
 .ready:

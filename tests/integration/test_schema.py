@@ -12,7 +12,7 @@ from notifier.adapters.database import migrating, schema
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.engine import connection
 from notifier.adapters.database.tables import HEAD, metadata
-from notifier.errors import DatabaseHeldError, DatabaseUnreachableError, SchemaError
+from notifier.errors import ConfigurationError, DatabaseHeldError, DatabaseUnreachableError, SchemaError
 
 
 def differences(sync: Connection) -> list[object]:
@@ -53,6 +53,8 @@ async def test_a_schema_from_the_future_is_refused(sql_database: SqlDatabase) ->
         await conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(SchemaError, match="newer than this release"):
         await schema.require(sql_database.engine)
+    with pytest.raises(SchemaError, match="newer than this release"):
+        await sql_database.prepare(migrate=True)
 
 
 async def test_an_unreachable_server_is_said_without_its_password() -> None:
@@ -71,3 +73,9 @@ async def test_a_file_is_held_by_one_until_it_lets_go(tmp_path: Path) -> None:
     await first.close()
     second.hold()
     await second.close()
+
+
+def test_an_option_that_no_database_knows_is_a_mistake_told_without_the_password() -> None:
+    with pytest.raises(ConfigurationError) as error:
+        SqlDatabase("postgresql://notifier:s3cr3t@127.0.0.1/notifier?sslmode=require")
+    assert str(error.value) == "database: found the option sslmode, expected host or ssl"

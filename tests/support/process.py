@@ -83,10 +83,12 @@ class Service:
         from_environment: bool = False,
         name: str = "service",
         hurry: int = 1,
+        first: Callable[[], object] | None = None,
     ) -> None:
         """With `from_environment` the file isn't given: everything is in `environ`. `name` tells several logs apart.
 
-        In a hurry its clock, not the schedule, runs so many times as fast as the world's.
+        `first` runs in the new process. In a hurry its clock, not the schedule, runs so many times as fast as the
+        world's.
         """
         self._config = config
         options = [] if from_environment else ["--config", str(config)]
@@ -94,6 +96,7 @@ class Service:
         if hurry > 1:
             self._command = ["tests.support.hurried", str(hurry), str(config)]
         self._environ = environ
+        self._first = first
         self._process: asyncio.subprocess.Process | None = None
         self.log_path = config.with_name(f"{name}.log")
 
@@ -117,12 +120,23 @@ class Service:
                 env=_environment(self._environ),
                 stdout=log,
                 stderr=log,
+                preexec_fn=self._first,
             )
         if wait:
             await until(lambda: self.log.count(": started") > starts or self._ended(), why=lambda: self.log)
 
     def _ended(self) -> bool:
         return self._process is None or self._process.returncode is not None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def ended(self, within: float = 30) -> int:
+        """Wait until it has ended by itself; return the exit code."""
+        assert self._process is not None
+        return await asyncio.wait_for(self._process.wait(), within)
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

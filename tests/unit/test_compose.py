@@ -1,6 +1,9 @@
 """What docker-compose.yml and the Dockerfile promise, read from their text: no container engine is needed."""
 
+import os
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import yaml
 
 from notifier.cli import notifier
 from notifier.settings import load
+from tests.support.compose import Compose
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -24,6 +28,37 @@ each_of_ours = pytest.mark.parametrize("service", OURS.values(), ids=OURS)
 
 def instructions(name: str) -> list[str]:
     return re.findall(rf"^{name} (.+)$", DOCKERFILE, re.MULTILINE)
+
+
+def test_the_file_is_what_compose_reads() -> None:
+    Compose.model_validate(COMPOSE)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"restart": "sometimes"}, "restart"),
+        ({"healtcheck": {}}, "healtcheck"),
+        ({"secrets": ["token"]}, "not there"),
+        ({"depends_on": {"migrate": {"condition": "service_healthy"}}}, "never checked"),
+    ],
+)
+def test_a_mistake_in_the_file_would_be_noticed(change: dict[str, Any], complaint: str) -> None:
+    services = {**SERVICES, "notifier": {**SERVICES["notifier"], **change}}
+    with pytest.raises(ValueError, match=complaint):
+        Compose.model_validate({**COMPOSE, "services": services})
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="no docker-compose here to ask as well")
+def test_compose_itself_takes_it() -> None:
+    command = ["docker-compose", "--file", str(ROOT / "docker-compose.yml"), "config", "--quiet"]
+    environ = {**os.environ, "CLOUDFLARE_ACCOUNT_ID": "0" * 32}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_two_replicas_share_the_work() -> None:
+    assert SERVICES["notifier"]["deploy"] == {"replicas": 2}
 
 
 @each_service
@@ -77,10 +112,13 @@ def test_the_environment_is_a_whole_configuration(service: dict[str, Any], tmp_p
     } == secrets
 
 
-@each_of_ours
-def test_its_command_exists(service: dict[str, Any]) -> None:
+COMMANDS = [service["command"] for service in OURS.values()] + [SERVICES["notifier"]["healthcheck"]["test"][2:]]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_that_is_called_exists(words: list[str]) -> None:
     command: click.Command | None = notifier
-    for word in service["command"]:
+    for word in words:
         assert isinstance(command, click.Group)
         command = command.get_command(click.Context(command), word)
     assert command is not None
@@ -93,6 +131,9 @@ def test_an_image_has_a_tag(image: str) -> None:
     assert name
     assert tag
     assert tag != "latest"
+    assert name == "cni-notifier" or re.match(r"\d+\.\d+(\.\d+)?-(slim-)?bookworm$", tag), (
+        "a release, not a line of them"
+    )
 
 
 @each_of_ours
@@ -123,3 +164,18 @@ def test_the_locks_hashes_are_asked_for() -> None:
     installs = [line for line in DOCKERFILE.replace("\\\n", "").splitlines() if "install -" in line and ".lock" in line]
     assert installs
     assert all("--require-hashes" in line for line in installs)
+
+
+def test_both_stages_are_of_one_python_the_newest_that_is_tested() -> None:
+    [version] = {re.findall(r"python:(\d+\.\d+)\.\d+", image)[0] for image in instructions("FROM")}
+    tested = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
+    assert version == max(tested, key=lambda each: int(each.partition(".")[2]))
+    assert {f"python{found}" for found in re.findall(r"/lib/python(3\.\d+)/", DOCKERFILE)} == {f"python{version}"}
+
+
+def test_nothing_that_installs_or_builds_is_in_the_final_image() -> None:
+    final = DOCKERFILE.rpartition("\nFROM ")[2]
+    assert "python -m venv --without-pip /opt/notifier" in DOCKERFILE
+    for place in ("lib/python3.13/ensurepip", "lib/python3.13/site-packages/pip*", "bin/pip*"):
+        assert f"/usr/local/{place}" in final
+    assert not re.search(r"apt-get|pip install|--from=build (?!/opt/notifier )", final)

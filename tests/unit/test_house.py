@@ -82,3 +82,22 @@ def test_no_file_speaks_of_a_machine_or_a_registry() -> None:
 
 def test_the_changelog_has_a_place_for_what_is_new() -> None:
     assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    words = (ROOT / "docs" / "security.md").read_text()
+    named = re.findall(r"`(\w+/test_\w+\.py)::(test_\w+)`", words)
+    assert len(named) == len(re.findall(r"::test_", words)) > 30
+    assert [
+        f"{file}::{test}"
+        for file, test in named
+        if not re.search(rf"^(async )?def {test}\(", (ROOT / "tests" / file).read_text(), re.MULTILINE)
+    ] == []
+
+
+def test_every_phrase_of_the_log_is_explained() -> None:
+    explained = (ROOT / "docs" / "operations.md").read_text()
+    code = "\n".join(file.read_text() for file in (ROOT / "notifier").rglob("*.py"))
+    phrases = re.findall(r'(?:_log\.(?:info|warning|error|exception)|_complain)\(\s*f?"([^"{]+)', code)
+    assert len(phrases) > 15
+    assert sorted({phrase for phrase in phrases if phrase not in explained}) == []

@@ -138,6 +138,8 @@ class MailChannel:
                 return Refused(cause=cause + remedy, code=code)
             case smtplib.SMTPException():  # no STARTTLS, or no way to log in
                 return Refused(cause=f"{host} does not offer what the URL asks for: {brief(str(error))}")
+            case ssl.SSLCertVerificationError(verify_code=10):  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
+                return TryAgain(cause=f"the certificate of {host} has expired", arrived=False)
             case ssl.SSLCertVerificationError():
                 return TryAgain(cause=f"the certificate of {host} is not trusted", arrived=False)
             case TimeoutError():

@@ -9,7 +9,7 @@ from apprise import NotifyBase, NotifyFormat
 from notifier.adapters.channels.answers import brief, judge_status
 from notifier.adapters.channels.muted import listening
 from notifier.adapters.channels.secrets import Hide
-from notifier.adapters.channels.text import notify_type, plain
+from notifier.adapters.channels.text import notify_type, one_line, plain
 from notifier.adapters.channels.threads import Threads
 from notifier.adapters.channels.web import DEADLINE_S
 from notifier.ports import Accepted, Answer, Message, TryAgain
@@ -44,7 +44,7 @@ class OtherChannel:
         with listening() as heard:
             try:
                 taken = self._plugin.notify(
-                    title=told.title,
+                    title=one_line(told.title),
                     body=plain(message),
                     notify_type=notify_type(told.severity),
                     body_format=NotifyFormat.TEXT,

@@ -1,6 +1,7 @@
 """Channels whose receiver is asked over HTTP: one client each, so that none waits for another (R26)."""
 
 import asyncio
+import errno
 import os
 import ssl
 from collections.abc import Mapping, Sequence
@@ -167,8 +168,14 @@ def _trouble(error: Exception, host: str) -> TryAgain:
             return TryAgain(cause=f"{host} did not answer in time")
         case aiohttp.ClientConnectorDNSError():
             return TryAgain(cause=f"the name {host} cannot be resolved", arrived=False)
+        case aiohttp.ClientConnectorCertificateError(
+            certificate_error=ssl.SSLCertVerificationError(verify_code=10)  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
+        ):
+            return TryAgain(cause=f"the certificate of {host} has expired", arrived=False)
         case aiohttp.ClientConnectorCertificateError():
             return TryAgain(cause=f"the certificate of {host} is not trusted", arrived=False)
+        case aiohttp.ClientConnectorError(errno=errno.EMFILE | errno.ENFILE as number):
+            return TryAgain(cause=f"no connection to {host}: {os.strerror(number).lower()} here", arrived=False)
         case aiohttp.ClientConnectorError():
             return TryAgain(cause=f"no connection to {host}", arrived=False)
         case _:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -104,6 +105,10 @@ def trouble(error: Exception, host: str) -> Cause:
             return malformed("it is not HTTP")
         case aiohttp.ClientConnectorDNSError():
             text = f"the name {host} cannot be resolved"
+        case aiohttp.ClientConnectorCertificateError(
+            certificate_error=ssl.SSLCertVerificationError(verify_code=10)  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
+        ):
+            text = f"the certificate of {host} has expired"
         case aiohttp.ClientConnectorCertificateError():
             text = f"the certificate of {host} is not trusted"
         case aiohttp.ClientSSLError():

@@ -125,7 +125,12 @@ class SqlDatabase:
             await self.migrate()
 
     async def migrate(self) -> None:
-        """Bring the schema to this release's; harmless to repeat."""
+        """Bring the schema to this release's; harmless to repeat.
+
+        Raises:
+            SchemaError: It is newer.
+        """
+        await schema.require_known(self.engine)
         # Imported when it is needed, which is seldom: Alembic alone doubles the time a start takes.
         from notifier.adapters.database import migrating  # noqa: PLC0415
 

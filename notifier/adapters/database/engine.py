@@ -17,6 +17,7 @@ _BUSY_TIMEOUT_MS = 5_000
 _CONNECT_TIMEOUT_S = 5
 _STATEMENT_TIMEOUT_S = 30
 _POOL = 5
+_OPTIONS = {"host", "ssl"}  # after the ? of a postgresql:// URL
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -26,6 +27,9 @@ def open_engine(url: str) -> AsyncEngine:
         case "sqlite":
             return _sqlite(parsed)
         case "postgresql":
+            if strangers := sorted(parsed.query.keys() - _OPTIONS):
+                expected = " or ".join(sorted(_OPTIONS))
+                raise ConfigurationError([f"database: found the option {', '.join(strangers)}, expected {expected}"])
             return create_async_engine(
                 parsed.set(drivername="postgresql+asyncpg"),
                 pool_size=_POOL,
@@ -99,6 +103,7 @@ class SqliteLock:
 
     def __init__(self, url: str) -> None:
         database = make_url(url).database
+        self._database = database
         self._path = Path(f"{database}.lock") if database and database != ":memory:" else None
         self._file: IO[str] | None = None
 
@@ -107,10 +112,11 @@ class SqliteLock:
 
         Raises:
             DatabaseHeldError: Another process has it.
-            DatabaseUnreachableError: The folder can't be written.
+            DatabaseUnreachableError: The file or its folder can't be written.
         """
         if self._path is None:
             return
+        self._require_writable()
         try:
             file = self._path.open("a+")
         except OSError as error:
@@ -131,6 +137,12 @@ class SqliteLock:
         file.write(f"{os.getpid()}\n")
         file.flush()
         self._file = file
+
+    def _require_writable(self) -> None:
+        """SQLite would not say which of its files it can't write, and would leave another such file behind."""
+        for file in (Path(f"{self._database}{suffix}") for suffix in ("", "-wal", "-shm")):
+            if file.exists() and not os.access(file, os.W_OK):
+                raise DatabaseUnreachableError(f"cannot write {file}; give the service a file it may write")
 
     def release(self) -> None:
         """Let go of it; harmless if it isn't held."""

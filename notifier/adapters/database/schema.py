@@ -28,9 +28,22 @@ async def require(engine: AsyncEngine) -> None:
     found = await current(engine)
     if found == HEAD:
         return
+    _refuse_newer(found)
+    have = f"is {found}" if found else "is empty"
+    raise SchemaError(f"the database's schema {have}, this release needs {HEAD}; run: notifier db upgrade")
+
+
+async def require_known(engine: AsyncEngine) -> None:
+    """Make sure that the schema can be brought to this release's.
+
+    Raises:
+        SchemaError: It is newer.
+    """
+    _refuse_newer(await current(engine))
+
+
+def _refuse_newer(found: str | None) -> None:
     if found is not None and found > HEAD:
         raise SchemaError(
             f"the database's schema {found} is newer than this release knows ({HEAD}); install the newer release"
         )
-    have = f"is {found}" if found else "is empty"
-    raise SchemaError(f"the database's schema {have}, this release needs {HEAD}; run: notifier db upgrade")
