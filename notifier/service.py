@@ -28,7 +28,8 @@ _AUDIT_EVERY = timedelta(minutes=1)
 _PRUNE_EVERY = timedelta(hours=1)
 _WATCH_EVERY = timedelta(seconds=5)  # the configuration, where that is wanted
 _TICK_AT_MOST, _TICK_AT_LEAST = timedelta(seconds=1), timedelta(milliseconds=20)
-_PATIENCE = timedelta(seconds=4)  # of each part of a stop; all of it stays below 10 s
+_PATIENCE = timedelta(seconds=3)  # with what is in flight at a stop, and
+_BRIEFLY = timedelta(seconds=1)  # with the leases: even with a silent database all of it stays below 10 s
 _AGAIN = timedelta(seconds=2)  # after the database was away during a reload
 
 
@@ -114,7 +115,7 @@ class Service:
         _log.info("stopping")
         await running.finish()
         try:
-            async with asyncio.timeout(_PATIENCE.total_seconds()):
+            async with asyncio.timeout(_BRIEFLY.total_seconds()):
                 await self._release(database)
         except (DatabaseError, TimeoutError) as error:
             # The leases run out by themselves; until then nobody sends what was claimed.

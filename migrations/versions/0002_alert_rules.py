@@ -17,8 +17,9 @@ depends_on = None
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT = sa.DateTime(timezone=True)
 
-# What release 1 called the condition of a subject with an open incident.
+# What release 1 called the condition of a subject with an open incident, and how it told it.
 TROUBLES = {"blind": "blind", "channel": "failing"}
+KINDS = {"interconnect": "problem", "blind": "blind", "channel": "channel failed"}
 
 
 def upgrade() -> None:
@@ -157,13 +158,11 @@ def _carry_over(connection: sa.Connection) -> None:
     i, n = t["incidents"].c, t["notifications"].c
     for incident in connection.execute(sa.select(t["incidents"]).where(i.closed_at.is_(None))).all():
         words = sa.select(n.id).where(n.incident_key == incident.key).order_by(n.id.desc()).limit(1)
-        notification = connection.execute(words).scalar_one_or_none()
-        if notification is None:
-            continue
         link = _link(connection, t, incident)
         status = TROUBLES.get(incident.kind) or (link.status if link else None)
         if status is None:
             continue
+        notification = connection.execute(words).scalar_one_or_none() or _reworded(connection, t, incident, status)
         subject = {"kind": incident.kind, "account": incident.account, "subject": incident.subject}
         known = {"status": status, "problem": True, "incident": incident.number, "notification": notification}
         more = {"severity": incident.severity, "changed_at": incident.opened_at, "site": link.site if link else None}
@@ -173,6 +172,18 @@ def _carry_over(connection: sa.Connection) -> None:
             connection.execute(sa.insert(t["told"]).values(**values))
     _keep_channels(connection, t)
     _regroup(connection, t)
+
+
+def _reworded(connection: sa.Connection, t: dict[str, sa.Table], incident: sa.Row[Any], status: str) -> int:
+    """Put an incident into words again that is older than messages are kept."""
+    about = {"kind": KINDS[incident.kind], "account": incident.account, "subject": incident.subject}
+    title = f"{incident.subject} is {status}"
+    at = incident.opened_at.isoformat() if incident.opened_at.tzinfo else f"{incident.opened_at.isoformat()}+00:00"
+    more = {"severity": incident.severity, "account_name": incident.account, "title": title, "lead": f"{title}."}
+    content = about | more | {"incident_key": incident.key, "facts": [], "observed_at": at, "recorded_at": at}
+    values = about | {"incident_key": incident.key, "content": content, "recorded_at": incident.opened_at}
+    writing = sa.insert(t["notifications"]).values(**values).returning(t["notifications"].c.id)
+    return int(connection.execute(writing).scalar_one())
 
 
 def _link(connection: sa.Connection, t: dict[str, sa.Table], incident: sa.Row[Any]) -> Any:

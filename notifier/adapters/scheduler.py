@@ -1,12 +1,15 @@
 """The schedule, by APScheduler: a few jobs an account, never one per link."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 Job = Callable[[], Awaitable[None]]
+
+logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)  # it warns of each run that would be a second one
 
 
 class Scheduler:
@@ -28,10 +31,12 @@ class Scheduler:
             task = asyncio.ensure_future(job())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-            await asyncio.shield(task)
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.result()
 
-        seconds = interval.total_seconds()
-        self._scheduler.add_job(run, "interval", seconds=seconds, id=name, next_run_time=datetime.now(UTC))
+        now, seconds = datetime.now(UTC), interval.total_seconds()
+        self._scheduler.add_job(run, "interval", seconds=seconds, id=name, name=name, next_run_time=now)
 
     def start(self) -> None:
         """Start the jobs; needs a running event loop."""
@@ -45,5 +50,7 @@ class Scheduler:
             _, late = await asyncio.wait(running, timeout=within.total_seconds())
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late)
         self._scheduler.shutdown(wait=False)
         await asyncio.sleep(0)  # its shutdown takes one turn of the loop

@@ -15,13 +15,15 @@ from notifier.domain.status import is_worse
 from notifier.domain.suppression import Kept
 
 REFUSED = "the channel, which did not take it,"
+REFUSED_FOR = timedelta(hours=1)  # until that is tried again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What one channel knows of one subject.
 
-    `status` is the last it was told (at a stateful receiver the worst of its open incident), None if never any;
+    `status` is the last it was told, None if never any; at a stateful receiver the worst that is known to have been
+    taken of its open incident.
     `problem` says whether that was one, `incident` which one it was of (at a stateful receiver: which it holds open).
     `kept` says why something newer is kept back, `look_at` when to look again (None: not by time alone).
     `remind_at` is when a message channel is reminded (R21). `notification` is the last it was told.
@@ -81,15 +83,14 @@ def _judge_stateful(c: Condition, told: Told, why: str | None, kept: Kept | None
     closes = told.incident if told.incident != c.incident else None
     if closes is not None:
         told = replace(told, incident=None, problem=False, status=None)
-    is_open = told.incident is not None
-    if not c.problem or (is_open and not (told.status and is_worse(c.status, told.status))):
+    if not c.problem or (told.status is not None and not is_worse(c.status, told.status)):
         said = "the incident is over" if closes is not None else "nothing to open or to raise"
         return Verdict(told=_in_step(told, told.status), why=said, closes=closes)
-    if why is None and not is_open:
+    if why is None and told.incident is None:
         return Verdict(told=_in_step(told, told.status), why="no route leads there", closes=closes)
     if kept is not None:
         return Verdict(told=_held_back(told, kept), why=f"kept back: {kept.why}", closes=closes)
-    does = Action.UPDATE if is_open else Action.OPEN
+    does = Action.OPEN if told.status is None else Action.UPDATE
     return Verdict(told=_informed(told, c), why=why or _KNOWS, closes=closes, does=does)
 
 
@@ -128,14 +129,14 @@ def undelivered(told: Told, lost: Notification, does: Action, *, uncertain: bool
     """Take back what a channel was counted as told, after it refused it for good (R16): it is owed again.
 
     It is tried again an hour later, or as soon as the channel takes anything. An opening of which an attempt may have
-    arrived (`uncertain`) still has to be closed.
+    arrived (`uncertain`) still has to be closed. A close is not taken back: what has ended stays so.
     """
-    refused = replace(told, kept=REFUSED, look_at=at + _REFUSED_FOR, remind_at=None)
+    refused = replace(told, kept=REFUSED, look_at=at + REFUSED_FOR, remind_at=None)
     match does:
         case Action.CLOSE:
-            return replace(refused, status=lost.before, problem=True, incident=number_in(lost.incident_key))
+            return told
         case Action.OPEN:
-            return refused if uncertain else replace(refused, status=None, problem=False, incident=None)
+            return replace(refused, status=None, problem=uncertain, incident=told.incident if uncertain else None)
         case Action.UPDATE:
             return replace(refused, status=lost.before)
         case Action.TELL:
@@ -152,7 +153,6 @@ def taken(told: Told, telling: Notification, does: Action) -> Told:
     return replace(told, status=telling.status, problem=problem, incident=incident, kept=None, look_at=None)
 
 
-_REFUSED_FOR = timedelta(hours=1)
 _AFTER_A_PROBLEM = {
     Kind.WORSENED,
     Kind.EASED,

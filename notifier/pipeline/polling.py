@@ -64,6 +64,7 @@ class Poller:
         self._urgent: list[tuple[datetime, str]] = []
         self._routine: list[tuple[datetime, str]] = []
         self._busy: set[str] = set()
+        self._polls: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._unwritten: dict[str, datetime] = {}
         self._observed: list[Observation] = []
@@ -132,7 +133,9 @@ class Poller:
             self._busy.add(name)
             self._in_flight += 1
             self._idle.clear()
-            self._tasks.create_task(self._poll(name))
+            poll = self._tasks.create_task(self._poll(name))
+            self._polls.add(poll)
+            poll.add_done_callback(self._polls.discard)
 
     def _pop(self, heap: list[tuple[datetime, str]], now: datetime) -> str | None:
         """Take the first link that is due; entries that were overtaken by another are dropped."""
@@ -250,7 +253,16 @@ class Poller:
         await self._idle.wait()
 
     async def stop(self) -> None:
-        """Start no more polls, wait for those in flight, and write what they saw."""
+        """Start no more polls, wait for those in flight, and write what they saw.
+
+        If this is cancelled, so are they: a request that we break off ourselves says nothing of its link (R7).
+        """
         self._stopping = True
-        await self.idle()
+        try:
+            await self.idle()
+        except asyncio.CancelledError:
+            for poll in self._polls:
+                poll.cancel()
+            await asyncio.gather(*self._polls, return_exceptions=True)
+            raise
         await self.flush()

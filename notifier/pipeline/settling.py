@@ -1,11 +1,13 @@
 """What follows from a delivery that was taken, or refused for good (R16, R18)."""
 
+from dataclasses import replace
+
 from notifier.domain import words
 from notifier.domain.condition import FAILING, WORKING, Condition
 from notifier.domain.incident import Incident, IncidentKind, Subject
-from notifier.domain.notification import Notification
+from notifier.domain.notification import Action, Notification
 from notifier.domain.status import Severity
-from notifier.domain.telling import REFUSED, taken, undelivered
+from notifier.domain.telling import REFUSED, REFUSED_FOR, taken, undelivered
 from notifier.pipeline.telling import News, Teller
 from notifier.ports import Outcome, Settlement, UnitOfWork
 
@@ -22,7 +24,7 @@ class Settler:
         """Do what follows, in the transaction that settles. True if something was promised to a channel.
 
         A channel that refuses is an incident, told on the others; it ends with the next message it takes. What it
-        did not take is owed to it again.
+        did not take is owed to it again; the end of what it holds open, each hour for as long as that is tried (R18).
         """
         promise = settlement.claimed.promise
         if settlement.outcome is Outcome.ABANDONED:
@@ -42,12 +44,16 @@ class Settler:
     async def _take_back(self, work: UnitOfWork, settlement: Settlement) -> None:
         """Count the channel as not told, unless it was promised something newer meanwhile."""
         claimed = settlement.claimed
-        lost = claimed.notification
+        lost, promise, at = claimed.notification, claimed.promise, settlement.ended_at
+        if promise.action is Action.CLOSE:
+            if (again := at + REFUSED_FOR) < promise.give_up_at:
+                # In a lane of its own: the next incident need not wait for it.
+                await work.outbox.promise([(lost, [replace(promise, lane=lost.incident_key or "", due_at=again)])])
+            return
         await work.ledger.lock(lost.account)
-        told = await work.ledger.told_by(claimed.notification_id, claimed.promise.channel)
+        told = await work.ledger.told_by(claimed.notification_id, promise.channel)
         if told is not None:
-            does, at = claimed.promise.action, settlement.ended_at
-            back = undelivered(told, lost, does, uncertain=settlement.uncertain, at=at)
+            back = undelivered(told, lost, promise.action, uncertain=settlement.uncertain, at=at)
             await work.ledger.save_told([back])
 
     async def _taken(self, work: UnitOfWork, settlement: Settlement) -> None:

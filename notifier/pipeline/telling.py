@@ -120,8 +120,9 @@ class Teller:
         standing = await self._standing(work, account, stored, now)
         told = await _told_by(work, account, {*subjects, *standing.conditions})
         draft = _Draft()
-        for subject in told.keys() - standing.conditions.keys():
-            draft.known += [(replace(each, kept=None, look_at=None), None) for each in told[subject].values()]
+        for each in (known for subject in told for known in told[subject].values() if known.look_at is not None):
+            if each.subject not in standing.conditions or each.channel not in self.rules.channels:
+                draft.known.append((replace(each, look_at=None), None))  # nobody is there to be told
         await self._settle(work, draft, standing, self._cases(standing, told, {}))
         return await draft.write(work, {}, now)
 

@@ -16,8 +16,9 @@ from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.reading import Found, Wanted
 from notifier.simulator import Link, Simulator
 from tests.support.examples import ACCOUNT
-from tests.support.process import Service, configure, until
+from tests.support.process import FAST, Service, configure, until
 from tests.support.receivers import PAGERDUTY, FixedHosts, HttpReceiver, IncidentLedger
+from tests.support.scenes import PAGER, noc, taken
 from tests.support.stage import TOKEN
 
 pytestmark = pytest.mark.slow
@@ -26,6 +27,8 @@ KILLS = int(os.environ.get("NOTIFIER_TEST_KILLS", "8"))
 SEED = int(os.environ.get("NOTIFIER_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 LINKS = ["icon-ams-01", "icon-ams-02", "icon-fra-01"]
 STATES = ["Healthy", "Down", "Unhealthy"]
+NEVER_FLAPPING = FAST["detection"] | {"flapping": {"changes": 4, "within": "1s"}}
+AT_ONCE = {"wait": "0s", "storm": {"messages": 1000, "per": "1s"}}
 # Whoever was killed in a send on a shared database still holds its lease; then the retries may have backed off.
 PATIENCE = {"sqlite": 60.0, "postgresql": 120.0}
 
@@ -53,7 +56,18 @@ async def unsent(database_url: str) -> list[Found]:
     database = SqlDatabase(database_url)
     try:
         async with database.read() as reading:
-            return [d for d in await reading.deliveries(Wanted(limit=100_000), failed=False) if d["outcome"] != "sent"]
+            found = await reading.deliveries(Wanted(limit=100_000), failed=False)
+    finally:
+        await database.close()
+    return [delivery for delivery in found if delivery["outcome"] not in {"sent", "moot"}]
+
+
+async def audits(database_url: str) -> list[Found]:
+    """Return the incidents of a record that did not add up."""
+    database = SqlDatabase(database_url)
+    try:
+        async with database.read() as reading:
+            return [i for i in await reading.incidents(Wanted(limit=100_000)) if i["kind"] == "audit"]
     finally:
         await database.close()
 
@@ -78,11 +92,10 @@ async def test_killed_at_random_moments_it_tells_every_change_in_order_and_leave
 ) -> None:
     print(f"seed {SEED}, {KILLS} kills")  # noqa: T201 - shown when it fails
     chance = random.Random(SEED)  # noqa: S311 - no secret
-    channels = {
-        "noc": f"json://{http_receiver.address}/",
-        "pager": "pagerduty://routingkey0123456789abcdefabcdef@unused/",
-    }
-    service = Service(configure(tmp_path, database_url, simulator.url, channels), fixed_hosts.environment)
+    events, texts = noc(http_receiver, "events")["events"], noc(http_receiver, "texts")
+    channels = {"events": {"url": events, "format": "event"}, **texts, "pager": PAGER}
+    path = configure(tmp_path, database_url, simulator.url, channels, detection=NEVER_FLAPPING, group=AT_ONCE)
+    service = Service(path, fixed_hosts.environment)
     links = list(simulator.account(ACCOUNT).links.values())
     await service.start()
     await asyncio.sleep(1)
@@ -101,14 +114,17 @@ async def test_killed_at_random_moments_it_tells_every_change_in_order_and_leave
     assert await service.stop() == 0
 
     happened = await transitions(database_url)
-    told = [r.json["title"] for r in http_receiver.requests if r.status == 200]
+    told = [request.json["name"] for request in taken(http_receiver, "events")]
+    spoken = " ".join(request.json["title"] + request.json["message"] for request in taken(http_receiver, "texts"))
     for name in LINKS:
         numbers = [row["number"] for row in happened if row["name"] == name]
         heard = [int(title.rpartition("#")[2]) for title in told if f" {name} " in title]
+        assert f"{name} is " in spoken or f"{name}: " in spoken or not numbers
         assert sorted(set(heard)) == numbers, "every confirmed change is told"
         assert all(later - earlier in {0, 1} for earlier, later in pairwise(heard)), "in order, but for repeats"
         assert all(row["before"] != row["after"] for row in happened)
     assert len(told) - len(set(told)) <= KILLS, "at most one repeat a kill"
+    assert await audits(database_url) == []
     ledger = IncidentLedger(fixed_hosts.to(PAGERDUTY))
     assert ledger.open == set(), "what was opened is closed"
     assert max(ledger.opens.values(), default=1) == 1, "never opened twice"

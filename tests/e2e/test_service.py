@@ -24,7 +24,7 @@ async def polled(simulator: Simulator, times: int = 3) -> None:
     await until(lambda: simulator.requests.total >= asked + times)
 
 
-async def test_an_outage_is_told_once_and_closed_and_the_commands_show_it(
+async def test_scenario_25_an_outage_is_told_once_and_closed_and_the_commands_show_it(
     service: Service,
     simulator: Simulator,
     account: Account,

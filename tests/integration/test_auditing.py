@@ -203,6 +203,7 @@ async def test_of_one_flaw_at_most_a_hundred_are_read(database: Database) -> Non
     assert len(auditor.found) == 100
 
 
+@pytest.mark.slow
 async def test_a_bad_day_adds_up(database: Database) -> None:
     """Flapping, a lost site, silence, blindness, refusals, restarts, a link that goes: the bench audits each minute."""
     clock, api = FakeClock(), FakeCloudflare()
@@ -215,7 +216,7 @@ async def test_a_bad_day_adds_up(database: Database) -> None:
 
     async def until(bench: Bench, minutes: float, **words: str) -> None:
         api.words |= {name.replace("_", "-"): word for name, word in words.items()}
-        await bench.advance(timedelta(minutes=minutes), step=seconds(15))
+        await bench.advance(timedelta(minutes=minutes), step=seconds(30 if minutes < 30 else 120))
 
     async with at_work(database, clock, api, noc, pager, policy=policy, rules=rules) as bench:
         for word in ("Healthy", "Down", "Healthy", "Down", "Healthy", "Down"):

@@ -4,10 +4,15 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
+from notifier.adapters.database.database import SqlDatabase
+from notifier.adapters.database.engine import connection
 from notifier.domain.blindness import View
 from notifier.domain.decision import Gap, Policy
 from notifier.domain.incident import Incident, IncidentKind
+from notifier.domain.listing import Known
+from notifier.domain.site import Member
 from notifier.domain.state import State
 from notifier.domain.status import Severity
 from notifier.errors import ConflictError
@@ -110,14 +115,69 @@ async def test_the_extent_of_blindness_counts_watched_links_only(database: Datab
     assert (extent.failing, extent.watched) == (2, 3)
 
 
-async def test_links_with_a_candidate_or_a_newer_status_are_the_changed_ones(database: Database) -> None:
+async def test_a_link_comes_back_with_how_often_it_was_missing_and_whether_it_is_watched(database: Database) -> None:
+    other = replace(LINK, name="other")
     async with database.begin() as work:
-        await work.watched.save_links(ACCOUNT, [LINK, replace(LINK, name="steady")], NIGHT)
-        steady = replace(run("Healthy")[-1].state, name="steady")
-        await work.watched.save_states([run("Healthy Down")[-1].state, steady])
-        assert await work.watched.changed(ACCOUNT, NIGHT) == [(LINK.name, "Down", False)]
-        before = NIGHT - seconds(1)
-        assert await work.watched.changed(ACCOUNT, before) == [(LINK.name, "Down", False), ("steady", "Healthy", True)]
+        await work.watched.save_links(ACCOUNT, [LINK, other], NIGHT, {LINK.name: 2})
+        both = {LINK.name: Known(link=LINK, missing=2), "other": Known(link=other)}
+        assert await work.watched.enrolled(ACCOUNT) == both
+        await work.watched.save_links(ACCOUNT, [LINK], NIGHT)
+        gone = Known(link=other, watched=False)
+        assert await work.watched.enrolled(ACCOUNT) == {LINK.name: Known(link=LINK), "other": gone}
+        assert await work.watched.enrolled("another account") == {}
+
+
+async def test_what_changed_since_or_may_be_changing_is_found(database: Database) -> None:
+    down = run("Healthy Down Down")[-1].state
+    changed, before, gone = (replace(down, name=name) for name in ("changed", "before", "gone"))
+    suspect = replace(run("Healthy Down")[-1].state, name="suspect")
+    async with database.begin() as work:
+        links = [replace(LINK, name=name) for name in ("changed", "before", "suspect", "never seen")]
+        await work.watched.save_links(ACCOUNT, links, NIGHT)
+        await work.watched.save_states([changed, replace(before, since=NIGHT), gone, suspect])
+        assert await work.watched.changed(ACCOUNT, NIGHT) == [("changed", "Down", True), ("suspect", "Down", False)]
+        assert await work.watched.changed(ACCOUNT, LEASED) == [("suspect", "Down", False)]
+
+
+async def test_a_site_knows_its_watched_links_and_what_is_believed_of_them(database: Database) -> None:
+    down, good = run("Healthy Down Down")[-1].state, run("Healthy")[-1].state
+    suspect = replace(run("Healthy Down")[-1].state, name="suspect")
+    easing = replace(run("Healthy Down Down Healthy")[-1].state, name="easing")
+    others = [replace(LINK, name=name) for name in ("suspect", "easing", "fresh")]
+    elsewhere = [replace(LINK, name="far", site="fra-a"), replace(LINK, name="nowhere", site=None)]
+    async with database.begin() as work:
+        await work.watched.save_links(ACCOUNT, [replace(LINK, name="gone")], NIGHT)
+        await work.watched.save_links(ACCOUNT, [LINK, *others, *elsewhere], NIGHT)
+        await work.watched.save_states([down, suspect, easing, replace(good, name="far"), replace(good, name="gone")])
+        found = await work.watched.sites(ACCOUNT, ["ams-a", "fra-a", "empty"])
+        assert await work.watched.sites(ACCOUNT, []) == {}
+    assert found["ams-a"].members == (
+        Member(name="easing", status="Down", problem=True, reason="reason of Down"),
+        Member(name="fresh", status=None, problem=False),
+        Member(name=LINK.name, status="Down", problem=True, reason="reason of Down"),
+        Member(name="suspect", status="Healthy", problem=False, candidate=True),
+    )
+    assert found["fra-a"].members == (Member(name="far", status="Healthy", problem=False),)
+    assert found["empty"].members == ()
+
+
+async def test_the_links_that_flap_are_found(database: Database) -> None:
+    state = run("Healthy")[-1].state
+    flaps = replace(state, name="flaps", flapping=True, changes=(NIGHT, LATER))
+    async with database.begin() as work:
+        await work.watched.save_states([state, flaps])
+        assert await work.watched.flapping(ACCOUNT) == [replace(flaps, version=1)]
+        assert await work.watched.flapping("another account") == []
+
+
+async def test_accounts_are_those_with_something_watched_or_blind(database: Database) -> None:
+    async with database.begin() as work:
+        await work.watched.save_links("watched", [replace(LINK, account="watched")], NIGHT)
+        await work.watched.save_links("left", [replace(LINK, account="left")], NIGHT)
+        await work.watched.save_links("left", [], NIGHT)
+        await work.watched.save_view(View(account="blind", incident=1, incidents=1, since=NIGHT))
+        await work.watched.save_view(View(account="seen", incidents=1))
+        assert await work.watched.accounts() == {"watched", "blind"}
 
 
 async def test_a_view_is_kept_version_by_version(database: Database) -> None:
@@ -161,6 +221,25 @@ async def test_an_incident_is_opened_raised_and_closed_once(database: Database) 
         assert await work.record.last_incident(IncidentKind.CHANNEL, "", "mail") is None
 
 
+async def test_incidents_are_found_by_key_and_the_newest_by_subject(database: Database) -> None:
+    first = Incident(
+        kind=IncidentKind.SITE, account=ACCOUNT, subject="ams-a", number=1, severity=Severity.CRITICAL, opened_at=NIGHT
+    )
+    second, other = replace(first, number=2), replace(first, subject="fra-a")
+    async with database.begin() as work:
+        await work.record.open_incidents([first, other, replace(first, kind=IncidentKind.INTERCONNECT)])
+        await work.record.open_incidents([second])
+        await work.record.close_incidents({first.key: LATER})
+        await work.record.close_incidents({})
+        ended = replace(first, closed_at=LATER)
+        assert await work.record.incidents([first.key, other.key, "cni:x:1"]) == {first.key: ended, other.key: other}
+        assert await work.record.incidents([]) == {}
+        last = await work.record.last_incidents(IncidentKind.SITE, ACCOUNT, ["ams-a", "fra-a", "lon-a"])
+        assert last == {"ams-a": second, "fra-a": other}
+        assert await work.record.last_incidents(IncidentKind.SITE, ACCOUNT, []) == {}
+        assert await work.record.last_incidents(IncidentKind.SITE, "another", ["ams-a"]) == {}
+
+
 async def test_many_writers_of_one_state_lose_nothing(sql_database: Database) -> None:
     async def count() -> None:
         while True:
@@ -188,3 +267,12 @@ async def test_ten_thousand_states_are_one_batch(sql_database: Database) -> None
 
 def test_the_default_policy_is_the_documented_one() -> None:
     assert Policy() == Policy(confirm=2, recover=2, recover_for=seconds(30), blind_after=3)
+
+
+async def test_a_process_that_freezes_in_a_transaction_does_not_keep_others_waiting_for_its_locks(
+    postgres_url: str,
+) -> None:
+    database = SqlDatabase(postgres_url)
+    async with connection(database.engine) as conn:
+        assert await conn.scalar(text("SHOW idle_in_transaction_session_timeout")) == "15s"
+    await database.close()

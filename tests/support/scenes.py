@@ -74,4 +74,4 @@ async def until(stage: Stage, hour: int, minute: int) -> None:
 
 
 def _brief(title: str) -> str:
-    return re.sub(r"\b(after|for|in) \d+[dhms]( \d+[dhms])?", r"\1 …", title.removeprefix("[production] "))
+    return re.sub(r"\b(after|for|in) [\d.]+[dhms]( \d+[dhms])?", r"\1 …", title.removeprefix("[production] "))

@@ -108,10 +108,11 @@ class Stage:
             await asyncio.gather(*(deliverer.drain() for deliverer in deliverers))
             woken = any(deliverer._wake.is_set() for deliverer in deliverers)
 
-    async def advance(self, seconds: float, step: float = 5) -> None:
-        """Let time pass."""
-        for _ in range(round(seconds / step)):
-            self.clock.advance(timedelta(seconds=step))
+    async def advance(self, seconds: float, step: float = 15) -> None:
+        """Let time pass, in steps of at most so many seconds."""
+        end = self.clock.now() + timedelta(seconds=seconds)
+        while self.clock.now() < end:
+            self.clock.advance(min(timedelta(seconds=step), end - self.clock.now()))
             await self.step()
 
     async def polls(self, link: Link, *states: str, reason: str | None = None) -> None:
@@ -119,10 +120,10 @@ class Stage:
         for state in states:
             link.set(state, reason)
             asked = len(self.simulator.requests.of(link=link.name))
-            for _ in range(120):
+            for _ in range(40):
                 if len(self.simulator.requests.of(link=link.name)) > asked:
                     break
-                await self.advance(5)
+                await self.advance(15)
             else:
                 raise AssertionError(f"{link.name} was not polled in 10 minutes")
 

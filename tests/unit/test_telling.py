@@ -177,16 +177,11 @@ def test_an_opening_that_a_receiver_refused_is_owed_to_it_again() -> None:
     assert verdict(now("Healthy", "Down"), back, stateful=True).closes is None
 
 
-def test_an_opening_that_may_have_arrived_is_closed_all_the_same() -> None:
+def test_a_refused_opening_that_may_have_arrived_is_closed_all_the_same_and_else_owed_again() -> None:
     told = verdict(now("Down"), NEVER, stateful=True).told
     back = undelivered(told, lost(Kind.PROBLEM, "Down", "Healthy"), Action.OPEN, uncertain=True, at=NIGHT)
     assert verdict(now("Healthy", "Down"), back, stateful=True).closes == 1
-
-
-def test_a_close_that_a_receiver_refused_is_owed_to_it_again() -> None:
-    told = verdict(now("Healthy", "Down"), knows("Down"), stateful=True).told
-    back = undelivered(told, lost(Kind.RECOVERED, "Healthy", "Down"), Action.CLOSE, uncertain=False, at=NIGHT)
-    assert verdict(now("Healthy", "Down"), back, stateful=True, fresh=False).closes == 1
+    assert verdict(now("Down"), back, stateful=True, fresh=False).does is Action.OPEN
 
 
 @pytest.mark.parametrize(

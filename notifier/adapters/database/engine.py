@@ -16,6 +16,7 @@ from notifier.errors import ConfigurationError, DatabaseError, DatabaseHeldError
 _BUSY_TIMEOUT_MS = 5_000
 _CONNECT_TIMEOUT_S = 5
 _STATEMENT_TIMEOUT_S = 30
+_FROZEN_MS = 15_000  # without a statement within a transaction; the network is never used inside one
 _POOL = 5
 _OPTIONS = {"host", "ssl"}  # after the ? of a postgresql:// URL
 
@@ -30,15 +31,30 @@ def open_engine(url: str) -> AsyncEngine:
             if strangers := sorted(parsed.query.keys() - _OPTIONS):
                 expected = " or ".join(sorted(_OPTIONS))
                 raise ConfigurationError([f"database: found the option {', '.join(strangers)}, expected {expected}"])
-            return create_async_engine(
-                parsed.set(drivername="postgresql+asyncpg"),
-                pool_size=_POOL,
-                max_overflow=0,
-                pool_pre_ping=True,
-                connect_args={"timeout": _CONNECT_TIMEOUT_S, "command_timeout": _STATEMENT_TIMEOUT_S},
-            )
+            return _postgresql(parsed)
         case other:
             raise ConfigurationError([f"database: found {other}://, expected sqlite:///… or postgresql://…"])
+
+
+def _postgresql(url: URL) -> AsyncEngine:
+    """A few connections; a process that freezes in a transaction loses it, with the locks that others wait for."""
+    engine = create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        pool_size=_POOL,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={"timeout": _CONNECT_TIMEOUT_S, "command_timeout": _STATEMENT_TIMEOUT_S},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: DBAPIConnection, _record: object) -> None:
+        # Not asked for while connecting: some poolers refuse what they don't know there.
+        cursor = connection.cursor()
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {_FROZEN_MS}")
+        cursor.close()
+        connection.commit()
+
+    return engine
 
 
 def _sqlite(url: URL) -> AsyncEngine:

@@ -32,7 +32,6 @@ from notifier.ports import Accepted, Claimed, Outcome, Promise, Settlement
 _CAUSE_LENGTH = 500
 _AT_MOST = 10_000  # deliveries in one claim; the databases take some 32,000 values in a statement
 _CLAIMS = 1  # which of the database's advisory locks are those of claims
-_FROZEN = "15000"  # milliseconds without a statement within a claim; the network is never used inside it
 
 
 class SqlOutbox:
@@ -71,15 +70,13 @@ class SqlOutbox:
         """Say whether anything is due for the channel; if so, no other claims for it until the transaction ends.
 
         One at a time makes a storm's count and a lane's order right for several processes. SQLite has one writer
-        anyway. A process that freezes with the lock loses it, with its transaction, after some seconds.
+        anyway.
         """
         d = deliveries.c
         due = exists().where(d.outcome == Outcome.PENDING, d.channel == channel, d.due_at <= now)
         if not await self._conn.scalar(select(due)):
             return False
         if self._conn.dialect.name == "postgresql":
-            patience = func.set_config("idle_in_transaction_session_timeout", _FROZEN, True)  # noqa: FBT003 - SQL's
-            await self._conn.execute(select(patience))
             await self._conn.execute(select(func.pg_advisory_xact_lock(_CLAIMS, func.hashtext(channel))))
         return True
 

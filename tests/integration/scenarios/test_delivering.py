@@ -37,11 +37,11 @@ async def test_scenario_18_an_outage_that_nobody_could_be_told_of_is_one_message
         fixed_hosts.away = True
         await stage.advance(120)
         await down(stage)
-        await stage.advance(420, step=15)
+        await stage.advance(420, step=30)
         await heal(stage)
-        await stage.advance(240, step=15)
+        await stage.advance(240, step=30)
         fixed_hosts.away = False
-        await stage.advance(600, step=15)
+        await stage.advance(600, step=30)
         outcomes = {(d["channel"], d["outcome"]) for d in await stage.deliveries()}
     [taken] = slacked(fixed_hosts)
     assert "icon-ams-01 is Healthy again after 8m" in taken.body.decode()
@@ -59,7 +59,7 @@ async def test_scenario_18_a_page_that_may_have_arrived_is_closed_all_the_same(
         await down(stage)
         await heal(stage)
         fixed_hosts.usual_for[PAGERDUTY] = Say(status=202)
-        await stage.advance(600, step=15)
+        await stage.advance(600, step=30)
     assert paged(fixed_hosts) == [("resolve", KEY)]
 
 

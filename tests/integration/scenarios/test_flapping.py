@@ -48,9 +48,9 @@ async def test_scenario_33_flapping_that_calms_in_down_ends_with_a_problem_and_l
     ]
     async with stage.at_work(pager=PAGER, **noc(http_receiver)):
         await stage.polls(stage.link(), "Pending", "Healthy", "Down", "Healthy", "Down", "Healthy", "Down")
-        await stage.advance(29 * 60, step=30)
+        await stage.advance(29 * 60, step=60)
         assert titles(http_receiver) == told
-        await stage.advance(2 * 60, step=30)
+        await stage.advance(2 * 60, step=60)
         assert titles(http_receiver) == [*told, "icon-ams-01 stopped flapping: Down for …"]
         assert "icon-ams-01: Down (was Healthy) #7" in bodies(http_receiver)[-1]
         assert paged(fixed_hosts) == PAGED
@@ -65,7 +65,7 @@ async def test_r10_flapping_that_calms_in_what_was_told_last_says_only_that_it_e
     stage.more["detection"] = AT_ONCE
     async with stage.at_work(pager=PAGER, **noc(http_receiver)):
         await flap(stage, changes=5)
-        await stage.advance(31 * 60, step=30)
+        await stage.advance(31 * 60, step=60)
     assert titles(http_receiver) == [*TOLD, "icon-ams-01 stopped flapping: Down for …"]
     assert "was Healthy" not in bodies(http_receiver)[-1]
     assert paged(fixed_hosts) == PAGED
@@ -77,7 +77,7 @@ async def test_r10_flapping_that_calms_in_healthy_ends_with_a_recovery(
     stage.more["detection"] = AT_ONCE
     async with stage.at_work(pager=PAGER, **noc(http_receiver)):
         await flap(stage, changes=6)
-        await stage.advance(31 * 60, step=30)
+        await stage.advance(31 * 60, step=60)
     assert titles(http_receiver) == [*TOLD, "icon-ams-01 stopped flapping: Healthy for …"]
     assert "icon-ams-01: Healthy again after 3m (was flapping) #7" in bodies(http_receiver)[-1]
     assert f"Incident: {KEY.replace(':1', ':2')}" in bodies(http_receiver)[-1]
@@ -107,8 +107,8 @@ async def test_scenario_34_one_down_and_up_each_ten_polls_for_two_hours_is_found
         await stage.advance(65)
         for _ in range(12):
             stage.link().set("Down")
-            await stage.advance(180, step=20)
+            await stage.advance(180, step=60)
             stage.link().set("Healthy")
-            await stage.advance(420, step=30)
+            await stage.advance(420, step=60)
     assert titles(http_receiver) == TOLD
     assert paged(fixed_hosts) == PAGED

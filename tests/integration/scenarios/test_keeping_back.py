@@ -23,7 +23,7 @@ def window(begin: float, end: float, name: str = "swap", match: Mapping[str, str
 
 async def minute(stage: Stage, number: float) -> None:
     """Let time pass until so many minutes after the beginning."""
-    await stage.advance((NIGHT + timedelta(minutes=number) - stage.clock.now()).total_seconds(), step=15)
+    await stage.advance((NIGHT + timedelta(minutes=number) - stage.clock.now()).total_seconds(), step=30)
 
 
 async def test_scenario_26_a_page_is_closed_though_a_silence_holds(
@@ -35,7 +35,7 @@ async def test_scenario_26_a_page_is_closed_though_a_silence_holds(
         await heal(stage)
         assert paged(fixed_hosts) == [("trigger", KEY), ("resolve", KEY)]
         assert titles(http_receiver) == [DOWN]
-        await stage.advance(30 * 60, step=30)
+        await stage.advance(30 * 60, step=60)
     assert titles(http_receiver) == [DOWN, AGAIN]
     assert paged(fixed_hosts) == [("trigger", KEY), ("resolve", KEY)]
 

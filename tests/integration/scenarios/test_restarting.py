@@ -61,12 +61,12 @@ async def test_scenario_12_a_reminder_comes_at_its_time_whatever_restarts(
     stage.more["remind"] = "1h"
     async with stage.at_work(**noc(http_receiver)):
         await down(stage)
-        await stage.advance(70 * 60, step=60)
+        await stage.advance(70 * 60, step=300)
         assert titles(http_receiver) == [DOWN, REMINDER]
     async with stage.at_work(**noc(http_receiver)):
-        await stage.advance(45 * 60, step=60)
+        await stage.advance(45 * 60, step=300)
         assert titles(http_receiver) == [DOWN, REMINDER]
-        await stage.advance(10 * 60, step=60)
+        await stage.advance(10 * 60, step=300)
     assert titles(http_receiver) == [DOWN, REMINDER, REMINDER]
 
 

@@ -1,5 +1,6 @@
 """Which changes go to which channels, and in which form."""
 
+from collections import ChainMap
 from typing import Any
 
 import pytest
@@ -19,36 +20,53 @@ def routes(**matches: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"channels": [channel], "match": match} for channel, match in matches.items()]
 
 
-@pytest.mark.parametrize(
-    "match",
-    [
-        {"severity": ["critical", "error"]},
-        {"site": "ams-*"},
-        {"name": ["icon-fra-*", "icon-ams-*"]},
-        {"account": "production"},
-        {"account": ACCOUNT},
-        {"status": "Down"},
-        {"severity": "critical", "site": "ams-a", "name": "*-01"},
-    ],
-)
-async def test_a_recovery_reaches_whoever_was_told_of_the_problem(
-    match: dict[str, Any], stage: Stage, http_receiver: HttpReceiver, fixed_hosts: FixedHosts
+FITTING: dict[str, dict[str, Any]] = {
+    "all": {},
+    "severity": {"severity": ["critical", "error"]},
+    "site": {"site": "ams-*"},
+    "name": {"name": ["icon-fra-*", "icon-ams-*"]},
+    "account": {"account": "production"},
+    "account-id": {"account": ACCOUNT},
+    "status": {"status": "Down"},
+    "several": {"severity": "critical", "site": "ams-a", "name": "*-01"},
+}
+OTHER: dict[str, dict[str, Any]] = {
+    "milder": {"severity": "warning"},
+    "other-site": {"site": "fra-*"},
+    "case": {"name": "ICON-*"},
+    "other-account": {"account": "lab"},
+    "other-status": {"status": "Pending"},
+    "one-does-not": {"severity": "critical", "site": "fra-*"},
+}
+
+
+async def test_a_recovery_reaches_whoever_was_told_of_the_problem_and_nobody_else(
+    stage: Stage, http_receiver: HttpReceiver
 ) -> None:
-    stage.more["routes"] = routes(noc=match, pager=match)
-    async with stage.at_work(pager=PAGER, **noc(http_receiver)):
+    stage.more["routes"] = routes(**FITTING, **OTHER)
+    channels = [noc(http_receiver, name) for name in (*FITTING, *OTHER)]
+    async with stage.at_work(**dict(ChainMap(*channels))):
         await down(stage)
         await heal(stage)
-    assert titles(http_receiver) == [DOWN, AGAIN]
+    told = {name: titles(http_receiver, name) for name in (*FITTING, *OTHER)}
+    assert told == {name: [DOWN, AGAIN] for name in FITTING} | {name: [] for name in OTHER}
+
+
+@pytest.mark.parametrize("match", [{"severity": "critical"}, {"status": "Down"}])
+async def test_a_page_is_closed_though_no_route_takes_a_recovery(
+    match: dict[str, Any], stage: Stage, fixed_hosts: FixedHosts
+) -> None:
+    stage.more["routes"] = routes(pager=match)
+    async with stage.at_work(pager=PAGER):
+        await down(stage)
+        await heal(stage)
     assert paged(fixed_hosts) == [("trigger", KEY), ("resolve", KEY)]
 
 
-@pytest.mark.parametrize(
-    "match", [{"severity": "warning"}, {"site": "fra-*"}, {"name": "ICON-*"}, {"account": "lab"}, {"status": "Pending"}]
-)
 async def test_what_no_route_takes_is_told_to_nobody_and_kept(
-    match: dict[str, Any], stage: Stage, http_receiver: HttpReceiver, fixed_hosts: FixedHosts
+    stage: Stage, http_receiver: HttpReceiver, fixed_hosts: FixedHosts
 ) -> None:
-    stage.more["routes"] = routes(noc=match, pager=match)
+    stage.more["routes"] = routes(noc={"site": "fra-*"}, pager={"severity": "warning"})
     async with stage.at_work(pager=PAGER, **noc(http_receiver)):
         await down(stage)
         await heal(stage)
