@@ -1,4 +1,4 @@
-"""`notifier demo`: the whole service against a simulated Cloudflare, on a bad morning that lasts 45 s."""
+"""`notifier demo`: the whole service against a simulated Cloudflare, on a bad morning that lasts 48 s."""
 
 import asyncio
 import signal
@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -20,11 +21,12 @@ from notifier.simulator import Account, Simulator, faults
 _CONFIGURATION = """\
 database: sqlite:///{folder}/demo.db
 accounts: [{{id: 023e105f4ecef8ad9ca31a8372d0c353, name: production, token: demo-token}}]
-cloudflare: {{url: "{url}", timeout: 2s}}
-poll: {{interval: 2s, recheck: 500ms, discovery: 5s}}
+cloudflare: {{url: "{url}", timeout: 2s, rate_limit: {{share: 1}}}}
+poll: {{interval: 1500ms, recheck: 500ms, discovery: 5s}}
 detection: {{confirm: 2, recover: 2, recover_for: 1s, blind_after: 2}}
 group: {{wait: 1s}}
 channels: {{console: {{url: "console://here"}}}}
+maintenance: [{{name: line card, match: {{name: icon-lhr-01}}, from: "{begin:%FT%TZ}", until: "{end:%FT%TZ}"}}]
 """
 
 
@@ -47,29 +49,36 @@ def _set(state: str, reason: str | None, *names: str) -> Callable[[Account], Non
 
 _MORNING = (
     _Scene(
-        4,
+        3,
         "icon-lhr-01 flickers: one bad answer. Nobody is woken for that.",
         lambda account: account.links["icon-lhr-01"].fault(faults.answering({"state": "Down"}), 1),
     ),
     _Scene(
-        9,
+        6,
         "a fibre is cut: icon-ams-01 goes Down",
         _set("Down", "no light received (rx -40.0 dBm)", "icon-ams-01"),
     ),
-    _Scene(16, "the fibre is spliced: icon-ams-01 is good again", _set("Healthy", None, "icon-ams-01")),
+    _Scene(
+        12,
+        "icon-lhr-01 goes Down, in its maintenance window: on record, but nobody is told.",
+        _set("Down", "administratively down", "icon-lhr-01"),
+    ),
+    _Scene(15, "the fibre is spliced: icon-ams-01 is good again", _set("Healthy", None, "icon-ams-01")),
     _Scene(
         21,
         "site fra-a loses both of its links",
         _set("Unhealthy", "cannot negotiate Ethernet", "icon-fra-01", "icon-fra-02"),
     ),
-    _Scene(28, "site fra-a is back", _set("Healthy", None, "icon-fra-01", "icon-fra-02")),
+    _Scene(24, "icon-lhr-01 is good again before its window ends", _set("Healthy", None, "icon-lhr-01")),
+    _Scene(27, "icon-fra-01 is good again: the site is back, on one link", _set("Healthy", None, "icon-fra-01")),
+    _Scene(33, "icon-fra-02 is good again", _set("Healthy", None, "icon-fra-02")),
     _Scene(
-        33,
+        38,
         "somebody takes the permission from our API token. Not seeing is not Down.",
         lambda account: account.fault(faults.FORBIDDEN),
     ),
-    _Scene(39, "the token has its permission again", lambda account: account.heal()),
-    _Scene(45, "the morning is over", lambda _account: None),
+    _Scene(43, "the token has its permission again", lambda account: account.heal()),
+    _Scene(48, "the morning is over", lambda _account: None),
 )
 
 
@@ -89,7 +98,7 @@ async def _demonstrate(folder: Path, *, stay: bool) -> int:
         settings = _settings(folder, simulator.url)
         configure(format="text", level="error", secrets=settings.secrets())
         click.echo(f"A simulated Cloudflare at {simulator.url} lists {len(account.links)} interconnects.")
-        click.echo("The service polls each every 2 s; a change is believed after a second look 0.5 s later.\n")
+        click.echo("The service polls each every 1.5 s; a change is believed after a second look 0.5 s later.\n")
         service = Service(Source(load=lambda: settings))
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(service.run())
@@ -101,7 +110,9 @@ async def _demonstrate(folder: Path, *, stay: bool) -> int:
 
 def _settings(folder: Path, url: str) -> Settings:
     path = folder / "notifier.yaml"
-    path.write_text(_CONFIGURATION.format(folder=folder, url=url), encoding="utf-8")
+    now = datetime.now(UTC)
+    window = {"begin": now - timedelta(hours=1), "end": now + timedelta(hours=1)}
+    path.write_text(_CONFIGURATION.format(folder=folder, url=url, **window), encoding="utf-8")
     return load(path, {}, folder)
 
 
@@ -131,6 +142,9 @@ async def _summary(settings: Settings) -> int:
         await database.close()
     closed = sum(1 for incident in incidents if incident["closed_at"])
     outcomes = Counter(delivery["outcome"] for delivery in deliveries)
-    click.secho(f"\n{len(incidents)} incidents opened, {closed} closed; {outcomes['sent']} messages sent.", bold=True)
-    click.echo("The flicker told nobody, and no outage was told twice. With your own account: see README.md.")
+    told = f"{outcomes['sent']} notifications sent"
+    click.secho(f"\n{len(incidents)} incidents opened, {closed} closed; {told}.", bold=True)
+    click.echo(
+        "Nobody heard of the flicker and the planned work, or twice of an outage. With your own account: README."
+    )
     return 0 if closed == len(incidents) > 0 and set(outcomes) == {"sent"} else 1

@@ -132,4 +132,4 @@ async def test_looking_before_the_first_start_says_so(tmp_path: Path) -> None:
 async def test_the_demo_ends_by_itself_with_everything_closed(tmp_path: Path) -> None:
     ran = await notifier("demo", folder=tmp_path, within=90)
     assert ran.code == 0, ran
-    assert "5 incidents opened, 5 closed; " in ran.stdout
+    assert "6 incidents opened, 6 closed; 10 notifications sent." in ran.stdout

@@ -93,7 +93,7 @@ class Stage:
             await watch.recorder.calm()
         await self._pipeline.upkeep.look()
         audit = self._pipeline.audit
-        if audit.at is None or self.clock.now() - audit.at >= timedelta(minutes=1):
+        if audit.at is None or self.clock.now() - audit.at >= timedelta(minutes=2):
             await audit.check()
         assert not audit.found  # R28: whatever a scenario does to it, the record adds up
         await self._deliver()
