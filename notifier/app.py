@@ -6,10 +6,10 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from notifier.adapters.channels import open_channels
+from notifier.adapters.channels.fingerprint import fingerprint
 from notifier.adapters.cloudflare import CloudflareApi, Credential, Key, Token
 from notifier.adapters.database.database import SqlDatabase
 from notifier.domain.budget import RequestBudget
@@ -23,16 +23,20 @@ from notifier.domain.words import Voice
 from notifier.errors import ConfigurationError
 from notifier.pipeline.announcing import Announcer
 from notifier.pipeline.audit import Audit
+from notifier.pipeline.budgeting import Budgeting
 from notifier.pipeline.delivery import Deliverer
 from notifier.pipeline.discovery import Discovery, Selection
 from notifier.pipeline.enrolling import Enroller
+from notifier.pipeline.lease import Lease
 from notifier.pipeline.polling import Pace, Poller
 from notifier.pipeline.recording import Recorder, Transactions
 from notifier.pipeline.settling import Settler
+from notifier.pipeline.sharing import Sharing
 from notifier.pipeline.standing import Rules
 from notifier.pipeline.telling import Teller
 from notifier.pipeline.upkeep import Retention, Upkeep
-from notifier.ports import Channel, Clock, Cloudflare
+from notifier.pipeline.watching import Watch
+from notifier.ports import Channel, Clock
 from notifier.settings import AccountSettings, Settings
 from notifier.settings.alerting import routes_of, windows_of
 
@@ -40,6 +44,7 @@ _log = logging.getLogger(__name__)
 
 _RESERVE = 0.05  # of the request budget: for listings, re-checks, and
 _RESERVE_AT_LEAST = 8  # the unevenness of an even spread
+_UNEVEN = 1.25  # what a short time may take more than the mean
 
 
 class SystemClock:
@@ -48,19 +53,6 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the present moment, aware, in UTC."""
         return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """One account's part of the pipeline."""
-
-    account: AccountSettings
-    cloudflare: Cloudflare
-    recorder: Recorder
-    poller: Poller
-    discovery: Discovery
-    enroller: Enroller
-    found: Callable[[Sequence[Interconnect], Mapping[str, State]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +65,33 @@ class Pipeline:
     audit: Audit
     channels: Sequence[Channel]
     budgets: Mapping[Credential, RequestBudget]
+    budgeting: Budgeting
+    sharing: Sharing | None
+    fingerprints: Mapping[str, str]
     retire: Callable[[str], Awaitable[None]]
 
-    async def begin(self, fingerprints: Mapping[str, str]) -> None:
+    async def begin(self) -> None:
         """Take up what the database holds (R13), and what the configuration makes of it (R18, R25).
 
-        `fingerprints` tell the channels, by name, whatever they are called.
+        What another replica is configured for is left alone.
         """
-        await self.upkeep.adopt_channels(fingerprints)
-        watched = {watch.account.id for watch in self.watches}
+        others = await self.sharing.begin() if self.sharing is not None else []
+        await self.upkeep.adopt_channels(self.fingerprints, {n: m for each in others for n, m in each.channels.items()})
+        watched = {watch.account for watch in self.watches} | {account for each in others for account in each.accounts}
         for account in sorted(await self.upkeep.accounts() - watched):
             await self.retire(account)
         await self.upkeep.review()
+        await self.budgeting.begin()
+        if self.sharing is not None:
+            await self.sharing.tick()
+            return
         for watch in self.watches:
-            links, states = await watch.recorder.known()
-            watch.found(links, states)
+            await watch.begin()
+
+    @property
+    def leases(self) -> Mapping[str, Lease]:
+        """The leases of the accounts."""
+        return {watch.account: watch.lease for watch in self.watches}
 
     async def wake(self) -> None:
         """Have every channel look for what is due."""
@@ -110,11 +114,11 @@ def assemble(
     tasks: asyncio.TaskGroup,
     owner: str,
     chance: Callable[[], float] = random.random,
-    budgets: Mapping[Credential, RequestBudget] = MappingProxyType({}),
+    before: Pipeline | None = None,
 ) -> Pipeline:
     """Put the pipeline together; nothing starts yet. Polls will run in `tasks`; `owner` names us in leases.
 
-    `budgets` are those of a pipeline before this one: what was asked counts on (R32).
+    What was asked, and what is held, by the pipeline `before` this one counts on (R29, R32).
 
     Raises:
         ConfigurationError: A channel's URL is not one.
@@ -150,7 +154,7 @@ def assemble(
             committed=committed,
         )
         deliverers.append(deliverer)
-    wiring = _Wiring(settings, database, clock, tasks, teller, committed, budgets)
+    wiring = _Wiring(settings, database, clock, tasks, teller, committed, before)
     kept = settings.retention
     upkeep = Upkeep(
         database=database,
@@ -162,7 +166,19 @@ def assemble(
     names = {account.id: account.name for account in settings.accounts}
     audit = Audit(database=database, clock=clock, teller=teller, names=names, committed=committed)
     watches = [wiring.watch(account) for account in settings.accounts]
-    return Pipeline(watches, deliverers, upkeep, audit, list(channels.values()), wiring.budgets, wiring.retire)
+    marks = {name: fingerprint(channel.url.get_secret_value()) for name, channel in settings.channels.items()}
+    return Pipeline(
+        watches=watches,
+        deliverers=deliverers,
+        upkeep=upkeep,
+        audit=audit,
+        channels=list(channels.values()),
+        budgets=wiring.budgets,
+        budgeting=wiring.budgeting(),
+        sharing=None if database.embedded else wiring.sharing(owner, watches, marks),
+        fingerprints=marks,
+        retire=wiring.retire,
+    )
 
 
 class _Wiring:
@@ -176,7 +192,7 @@ class _Wiring:
         tasks: asyncio.TaskGroup,
         teller: Teller,
         committed: Callable[[], None],
-        budgets: Mapping[Credential, RequestBudget],
+        before: Pipeline | None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -184,9 +200,12 @@ class _Wiring:
         self._tasks = tasks
         self._teller = teller
         self._committed = committed
-        self._before = budgets
+        self._budgets_before = before.budgets if before is not None else {}
+        self._leases_before = before.leases if before is not None else {}
         self.budgets: dict[Credential, RequestBudget] = {}
-        self._pollers: list[tuple[Credential, Poller]] = []
+        self._pollers: dict[str, tuple[Credential, Poller, Lease]] = {}
+        self._links: Mapping[str, int] = {}
+        self._budgeting: Budgeting | None = None
 
     def watch(self, account: AccountSettings) -> Watch:
         settings, clock = self._settings, self._clock
@@ -199,7 +218,8 @@ class _Wiring:
             budget=self._budget(credential),
             clock=clock,
         )
-        announcer, transactions = self._announcing(account.id, account.name)
+        lease = self._lease(account.id)
+        announcer, transactions = self._announcing(account.id, account.name, lease)
         recorder = Recorder(
             account=account.id,
             database=self._database,
@@ -208,7 +228,7 @@ class _Wiring:
             transactions=transactions,
             clock=clock,
         )
-        enroller = self._enroller(account.id, account.name, Selection(account.include, account.exclude).takes)
+        enroller = self._enroller(account.id, account.name, Selection(account.include, account.exclude).takes, lease)
         poller = Poller(
             account=account.id,
             cloudflare=cloudflare,
@@ -216,8 +236,9 @@ class _Wiring:
             clock=clock,
             pace=Pace(interval=settings.poll.interval, recheck=settings.poll.recheck),
             tasks=self._tasks,
+            lease=lease,
         )
-        self._pollers.append((credential, poller))
+        self._pollers[account.id] = credential, poller, lease
 
         def found(links: Sequence[Interconnect], states: Mapping[str, State]) -> None:
             poller.watch(links, states)
@@ -231,14 +252,71 @@ class _Wiring:
             after_failure=settings.poll.interval,
             found=found,
         )
-        return Watch(account, cloudflare, recorder, poller, discovery, enroller, found)
+        return Watch(
+            account=account.id,
+            cloudflare=cloudflare,
+            recorder=recorder,
+            poller=poller,
+            discovery=discovery,
+            enroller=enroller,
+            lease=lease,
+            clock=clock,
+            found=found,
+        )
 
     async def retire(self, account: str) -> None:
         """End everything of an account that is no longer configured (R18)."""
-        await self._enroller(account, account, lambda _: False).retire("its account is no longer configured")
+        enroller = self._enroller(account, account, lambda _: False, Lease.for_ever())
+        await enroller.retire("its account is no longer configured")
 
-    def _enroller(self, account: str, name: str, takes: Callable[[str], bool]) -> Enroller:
-        announcer, transactions = self._announcing(account, name)
+    def sharing(self, owner: str, watches: Sequence[Watch], fingerprints: Mapping[str, str]) -> Sharing:
+        return Sharing(
+            name=owner,
+            watches={watch.account: watch for watch in watches},
+            channels=fingerprints,
+            database=self._database,
+            clock=self._clock,
+            span=self._settings.replicas.lease,
+            seen=self._seen,
+        )
+
+    def budgeting(self) -> Budgeting:
+        if self._budgeting is None:
+            self._budgeting = Budgeting(
+                budgets={credential.mark: budget for credential, budget in self.budgets.items()},
+                wanted=self._wanted,
+                shared=not self._database.embedded,
+                database=self._database,
+                clock=self._clock,
+            )
+        return self._budgeting
+
+    async def _seen(self, links: Mapping[str, int]) -> None:
+        """Keep the pace that the links of all replicas allow, and set aside what ours will need."""
+        self._links = links
+        for credential in self.budgets:
+            self._keep_pace(credential)
+        await self.budgeting().tick()
+
+    def _wanted(self, mark: str, span: timedelta) -> int:
+        """Return how many requests our links of one credential take in a time, and some for re-checks and listings."""
+        mine = [
+            poller
+            for credential, poller, lease in self._pollers.values()
+            if credential.mark == mark and lease.holds(self._clock.now())
+        ]
+        if not mine:
+            return 0
+        polls = sum(poller.watched * (span / poller.interval) for poller in mine)
+        return round(polls * _UNEVEN) + max(_RESERVE_AT_LEAST, budget_of(self._settings).requests // 10)
+
+    def _lease(self, account: str) -> Lease:
+        if self._database.embedded:
+            return Lease.for_ever()
+        return self._leases_before.get(account) or Lease()
+
+    def _enroller(self, account: str, name: str, takes: Callable[[str], bool], lease: Lease) -> Enroller:
+        announcer, transactions = self._announcing(account, name, lease)
         return Enroller(
             voice=self._voice(account, name),
             takes=takes,
@@ -249,7 +327,7 @@ class _Wiring:
             clock=self._clock,
         )
 
-    def _announcing(self, account: str, name: str) -> tuple[Announcer, Transactions]:
+    def _announcing(self, account: str, name: str, lease: Lease) -> tuple[Announcer, Transactions]:
         voice = self._voice(account, name)
         announcer = Announcer(
             voice=voice,
@@ -257,20 +335,22 @@ class _Wiring:
             severities=self._settings.severity,
             quiet=self._settings.detection.flapping.quiet,
         )
-        return announcer, Transactions(account, self._database, self._committed)
+        return announcer, Transactions(account, self._database, self._committed, lease)
 
     def _voice(self, account: str, name: str) -> Voice:
         return Voice(account=account, name=name, zone=ZoneInfo(self._settings.timezone))
 
     def _budget(self, credential: Credential) -> RequestBudget:
         if credential not in self.budgets:
-            self.budgets[credential] = budget_of(self._settings, self._before.get(credential))
+            self.budgets[credential] = budget_of(self._settings, self._budgets_before.get(credential))
         return self.budgets[credential]
 
     def _keep_pace(self, credential: Credential) -> None:
         """Stretch the interval of the accounts of one credential if its budget can't keep it (R32)."""
-        pollers = [poller for other, poller in self._pollers if other == credential]
-        interval = kept_interval(self._settings, sum(poller.watched for poller in pollers))
+        accounts = {name: poller for name, (other, poller, _) in self._pollers.items() if other == credential}
+        pollers = list(accounts.values())
+        links = sum(max(poller.watched, self._links.get(name, 0)) for name, poller in accounts.items())
+        interval = kept_interval(self._settings, links)
         if interval == pollers[0].interval:
             return
         for poller in pollers:

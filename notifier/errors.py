@@ -14,7 +14,18 @@ class ConfigurationError(NotifierError):
 
 
 class DatabaseError(NotifierError):
-    """The database could not do what was asked just now; asking again later may work (R7)."""
+    """The database could not do what was asked just now (R7).
+
+    `temporary`: the same may work later; else it is what was to be written that it does not take.
+    """
+
+    temporary = True
+
+
+class RefusedByDatabaseError(DatabaseError):
+    """The database will never take what was to be written."""
+
+    temporary = False
 
 
 class DatabaseUnreachableError(DatabaseError):
@@ -31,3 +42,7 @@ class SchemaError(NotifierError):
 
 class ConflictError(NotifierError):
     """Somebody else saved the same record first; read it again and decide again (R14)."""
+
+
+class LeaseLostError(NotifierError):
+    """Another process watches this account now; nothing was recorded (R29)."""

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from notifier.domain.blindness import Extent, View
+from notifier.domain.budget import CommonBudget
 from notifier.domain.condition import Condition
 from notifier.domain.decision import Gap, Transition
 from notifier.domain.incident import Acknowledgement, Incident, IncidentKind, Subject
@@ -494,6 +495,70 @@ class Auditing(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A process that shares the accounts with others: the links it watches in each account it is configured for.
+
+    `channels` are those it is configured with: their fingerprints by name.
+    """
+
+    name: str
+    accounts: Mapping[str, int]
+    channels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roster:
+    """Who is at work: every live replica that may take accounts; who holds which; how soon a lease of another ends."""
+
+    replicas: Sequence[Replica]
+    owners: Mapping[str, str]
+    next_end: timedelta | None
+
+
+class Leases(Protocol):
+    """Which replica watches which account (R29). The time is the database's."""
+
+    async def sign_in(self, replica: Replica, span: timedelta) -> Roster:
+        """Write that a replica lives, and return who else does: whoever signed in within `span`.
+
+        A replica of an older schema than the database's takes no more accounts, and is not on the roster.
+        """
+        ...
+
+    async def sign_out(self, name: str) -> None:
+        """Write that a replica lives no more, and free what it holds."""
+        ...
+
+    async def renew(self, owner: str, fences: Mapping[str, int], span: timedelta) -> set[str]:
+        """Hold these accounts for another `span`; return those that are not another's by now."""
+        ...
+
+    async def take(self, owner: str, accounts: Collection[str], span: timedelta) -> dict[str, int]:
+        """Take those of these accounts that are free; return their fences."""
+        ...
+
+    async def give_up(self, owner: str, accounts: Collection[str]) -> None:
+        """Free these accounts, if they are the owner's."""
+        ...
+
+    async def holds(self, account: str, fence: int) -> bool:
+        """Whether nobody took the account since that fence; nobody can until the transaction ends."""
+        ...
+
+
+class Budgets(Protocol):
+    """What is set aside of the request budgets (R32)."""
+
+    async def held(self, credentials: Collection[str]) -> tuple[datetime, dict[str, CommonBudget]]:
+        """Return the budgets by credential, held against other writers, and the database's time."""
+        ...
+
+    async def save(self, budgets: Mapping[str, CommonBudget]) -> None:
+        """Write budgets."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """One transaction: everything in it is written, or nothing is."""
 
@@ -520,6 +585,16 @@ class UnitOfWork(Protocol):
     @property
     def audit(self) -> Auditing:
         """Whether it adds up."""
+        ...
+
+    @property
+    def leases(self) -> Leases:
+        """Who watches what."""
+        ...
+
+    @property
+    def budgets(self) -> Budgets:
+        """Who may ask how often."""
         ...
 
 

@@ -10,16 +10,17 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from notifier.adapters.channels.fingerprint import fingerprint
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.scheduler import Scheduler
 from notifier.app import Pipeline, SystemClock, assemble
 from notifier.errors import ConfigurationError, DatabaseError
+from notifier.pipeline.budgeting import EVERY
 from notifier.ports import Clock
 from notifier.settings import Settings
 
 _log = logging.getLogger(__name__)
 
+_LIST_EVERY = timedelta(seconds=5)  # looks whether a listing is due
 _FLUSH_EVERY = timedelta(seconds=10)
 _LOOK_EVERY = timedelta(seconds=1)  # a page held back for its site waits no longer than it must
 _CALM_EVERY = timedelta(seconds=15)
@@ -101,7 +102,7 @@ class Service:
         if database.embedded:
             async with database.begin() as work:
                 await work.outbox.release()  # nobody else can be sending
-        await pipeline.begin(_fingerprints(settings))
+        await pipeline.begin()
         running = _Running(settings, pipeline, tasks)
         self._watch(running)
         links = sum(watch.poller.watched for watch in pipeline.watches)
@@ -117,6 +118,8 @@ class Service:
         try:
             async with asyncio.timeout(_BRIEFLY.total_seconds()):
                 await self._release(database)
+                if running.pipeline.sharing is not None:
+                    await running.pipeline.sharing.leave()
         except (DatabaseError, TimeoutError) as error:
             # The leases run out by themselves; until then nobody sends what was claimed.
             _log.warning("leases not given up", extra={"fields": {"cause": str(error) or "the database is slow"}})
@@ -150,7 +153,7 @@ class Service:
                 clock=self._clock,
                 tasks=tasks,
                 owner=self._owner,
-                budgets=running.pipeline.budgets,
+                before=running.pipeline,
             )
         except ConfigurationError as error:
             self._source.log(running.settings)
@@ -161,7 +164,7 @@ class Service:
             return running
         await running.finish()
         await running.pipeline.close()
-        await self._begin(pipeline, database, settings)
+        await self._begin(pipeline, database)
         self.reloads.taken += 1
         self.reloads.failed = False
         _log.info("configuration taken", extra={"fields": {"accounts": len(pipeline.watches)}})
@@ -169,13 +172,13 @@ class Service:
         self._watch(renewed)
         return renewed
 
-    async def _begin(self, pipeline: Pipeline, database: SqlDatabase, settings: Settings) -> None:
+    async def _begin(self, pipeline: Pipeline, database: SqlDatabase) -> None:
         """Take up what the database holds; if it is away, wait for it, unless told to stop."""
         waiting = False
         while True:
             try:
                 await self._release(database)
-                await pipeline.begin(_fingerprints(settings))
+                await pipeline.begin()
             except DatabaseError as error:
                 if self._stopping:
                     raise
@@ -212,19 +215,20 @@ def _require_same_database(settings: Settings, running: Settings) -> None:
         raise ConfigurationError(["database: it can't be changed while the service runs; restart it"])
 
 
-def _fingerprints(settings: Settings) -> dict[str, str]:
-    return {name: fingerprint(channel.url.get_secret_value()) for name, channel in settings.channels.items()}
-
-
 def _schedule(pipeline: Pipeline, scheduler: Scheduler, settings: Settings) -> None:
     poll = settings.poll
     tick = min(_TICK_AT_MOST, max(_TICK_AT_LEAST, min(poll.interval, poll.recheck) / 10))
     for watch in pipeline.watches:
-        account = watch.account.id
+        account = watch.account
         scheduler.every(tick, watch.poller.sweep, name=f"sweep {account}")
-        scheduler.every(min(poll.interval, poll.discovery), watch.discovery.tick, name=f"discovery {account}")
+        discover = watch.ours(watch.discovery.tick)
+        scheduler.every(min(poll.interval, poll.discovery, _LIST_EVERY), discover, name=f"discovery {account}")
         scheduler.every(_FLUSH_EVERY, watch.poller.flush, name=f"last seen {account}")
-        scheduler.every(_CALM_EVERY, watch.recorder.calm, name=f"flapping {account}")
+        scheduler.every(_CALM_EVERY, watch.ours(watch.recorder.calm), name=f"flapping {account}")
+    if pipeline.sharing is not None:
+        scheduler.every(settings.replicas.lease / 15, pipeline.sharing.tick, name="leases")
+    else:
+        scheduler.every(EVERY, pipeline.budgeting.tick, name="request budget")
     scheduler.every(_LOOK_EVERY, pipeline.upkeep.look, name="what is due by time")
     scheduler.every(_DELIVER_EVERY, pipeline.wake, name="delivery")
     scheduler.every(_AUDIT_EVERY, pipeline.audit.check, name="audit")

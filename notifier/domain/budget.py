@@ -1,16 +1,58 @@
 """How many requests may be made, whatever the calls (R32). Pure: time is an argument."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+
+_SOON = timedelta(milliseconds=200)  # until there is an allotment again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allotment:
+    """Permits of a budget that several processes share: so many are this one's, `until` then.
+
+    `at` is when they were set aside, by the database's clock.
+    """
+
+    permits: int
+    until: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonBudget:
+    """What several processes have set aside of one credential's budget: when, and how many permits.
+
+    `blocked_until`: Cloudflare does not want to be asked before. All by the database's clock.
+    """
+
+    taken: tuple[tuple[datetime, int], ...] = ()
+    blocked_until: datetime | None = None
+
+    def returned(self, at: datetime, permits: int) -> "CommonBudget":
+        """Take back what was set aside then and not used."""
+        taken = ((when, number - permits if when == at else number) for when, number in self.taken)
+        return replace(self, taken=tuple(each for each in taken if each[1] > 0))
+
+    def allotted(self, now: datetime, want: int, *, requests: int, window: timedelta) -> tuple["CommonBudget", int]:
+        """Set aside up to `want` permits, so that no more than `requests` are in any `window`; return how many."""
+        taken = tuple(each for each in self.taken if each[0] > now - window)
+        permits = max(0, min(want, requests - sum(number for _, number in taken)))
+        added = ((now, permits),) if permits else ()
+        return replace(self, taken=(*taken, *added)), permits
 
 
 @dataclass(slots=True)
 class Use:
-    """The permits that were taken, and until when there are none."""
+    """The permits that were taken, and until when there are none.
+
+    Where others share the budget, `allotment` is this process's part of it, which `lacked` so many permits.
+    """
 
     taken: deque[datetime] = field(default_factory=deque)
     blocked_until: datetime | None = None
+    allotment: Allotment | None = None
+    lacked: int = 0
 
 
 class RequestBudget:
@@ -31,8 +73,11 @@ class RequestBudget:
     def take(self, now: datetime) -> bool:
         """Take one permit, if there is one."""
         if self.free_at(now) > now:
+            self.use.lacked += self.use.allotment is not None
             return False
         self.use.taken.append(now)
+        if (mine := self.use.allotment) is not None:
+            self.use.allotment = replace(mine, permits=mine.permits - 1)
         return True
 
     def free_at(self, now: datetime) -> datetime:
@@ -40,7 +85,19 @@ class RequestBudget:
         self._forget(now)
         full = len(self.use.taken) >= self.requests
         window = self.use.taken[-self.requests] + self.per if full else now
-        return max(window, self.blocked_until(now) or now)
+        mine = self.use.allotment
+        ours = now if mine is None or (mine.permits > 0 and now < mine.until) else now + _SOON
+        return max(window, ours, self.blocked_until(now) or now)
+
+    @property
+    def lacked(self) -> int:
+        """How many permits the allotment lacked."""
+        return self.use.lacked
+
+    def allot(self, allotment: Allotment | None) -> Allotment | None:
+        """Give no more than these permits from now on, and return what is left of those before."""
+        before, self.use.allotment, self.use.lacked = self.use.allotment, allotment, 0
+        return before
 
     def block(self, until: datetime) -> None:
         """Give no permit before `until`; a longer block stays as it is."""

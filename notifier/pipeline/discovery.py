@@ -56,20 +56,25 @@ class Discovery:
         if self._due_at is not None and now < self._due_at:
             return
         try:
-            worked = await self._discover()
+            self._due_at = now + await self._discover()
         except DatabaseError as error:
             _log.error("listing not recorded", extra={"fields": {"cause": str(error)}})
-            worked = False
-        self._due_at = now + (self._every if worked else self._after_failure)
+            self._due_at = now + self._after_failure
 
-    async def _discover(self) -> bool:
+    def begin(self) -> None:
+        """List the account at the next turn, whenever that was done last."""
+        self._due_at = None
+
+    async def _discover(self) -> timedelta:
+        """List the account; return how long from now the next listing is due."""
         listing = await self._cloudflare.listing()
         if isinstance(listing, Unseen):
-            if listing.cause.kind is not CauseKind.OVER_BUDGET:
-                await self._enroller.listing_failed(listing.cause)
-            return False
+            if listing.cause.kind is CauseKind.OVER_BUDGET:
+                return listing.cause.retry_after or self._after_failure
+            await self._enroller.listing_failed(listing.cause)
+            return self._after_failure
         enrolled = await self._enroller.listed(listing.interconnects)
         if enrolled is None:
-            return False
+            return self._after_failure
         self._found(enrolled.links, enrolled.states)
-        return True
+        return self._every

@@ -4,9 +4,10 @@ import asyncio
 import heapq
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from zlib import crc32
 
 from notifier.domain.decision import decide
@@ -14,13 +15,16 @@ from notifier.domain.interconnect import Interconnect
 from notifier.domain.observation import CauseKind, Observation, Seen, Sight, Unseen
 from notifier.domain.schedule import next_due, phase
 from notifier.domain.state import State
-from notifier.errors import DatabaseError, NotifierError
+from notifier.errors import DatabaseError, LeaseLostError, NotifierError
+from notifier.pipeline.lease import Lease
 from notifier.pipeline.recording import Recorder
 from notifier.ports import Clock, Cloudflare
 
 _log = logging.getLogger(__name__)
 
 _AT_ONCE = 10  # polls in flight per account; more only queue at the connections
+_AGAIN = timedelta(seconds=2)  # after the database was away
+_WAITING_AT_MOST = 100_000  # observations that wait for it; with more, nothing is asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +38,10 @@ class Pace:
 class Poller:
     """Asks for every watched interconnect of one account, each in its turn, never twice at once.
 
-    An unchanged answer touches memory only. Everything else goes to the recorder, in batches: what comes in
-    while one batch is being written makes the next.
+    An unchanged answer touches memory only. Everything else goes to the recorder, in batches: what comes in while one
+    batch is being written makes the next. While the database is away they wait, and memory runs ahead of it; when it
+    is back they are recorded in their order, as if it had never been gone. Nothing is asked without the account's
+    `lease`.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class Poller:
         clock: Clock,
         pace: Pace,
         tasks: asyncio.TaskGroup,
+        lease: Lease,
     ) -> None:
         """Polls run in `tasks`."""
         self._account = account
@@ -55,20 +62,22 @@ class Poller:
         self._clock = clock
         self._pace = pace
         self._tasks = tasks
+        self._lease = lease
         self._links: dict[str, Interconnect] = {}
         self._sites: dict[str | None, list[str]] = {}
         self._states: dict[str, State] = {}
+        self._stored: dict[str, State] = {}  # of links of which memory runs ahead: what the database holds
         self._phases: dict[str, float] = {}
         self._offset = crc32(account.encode()) % 1000  # or all accounts' first links would be due together
         self._due: dict[str, datetime] = {}
         self._urgent: list[tuple[datetime, str]] = []
         self._routine: list[tuple[datetime, str]] = []
         self._busy: set[str] = set()
-        self._polls: set[asyncio.Task[None]] = set()
-        self._in_flight = 0
+        self._running: set[asyncio.Task[None]] = set()
         self._unwritten: dict[str, datetime] = {}
         self._observed: list[Observation] = []
         self._recording = False
+        self._record_at: datetime | None = None  # the database is away: when to try again
         self._stopping = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -96,7 +105,7 @@ class Poller:
             self._sites[link.site].append(link.name)
         for gone in self._due.keys() - self._links.keys():
             del self._due[gone]
-        for gone in self._states.keys() - self._links.keys() - self._busy:
+        for gone in self._states.keys() - self._links.keys():
             del self._states[gone]
         now = self._clock.now()
         for name in sorted(self._links):
@@ -106,6 +115,17 @@ class Poller:
             self._states[name] = known or State(account=self._account, name=name)
             if name not in self._due and name not in self._busy:
                 self._first(name, now)
+
+    def begin(self) -> None:
+        """Ask from now on, after a stop."""
+        self._stopping = False
+
+    def forget(self) -> None:
+        """Watch nothing, and drop what is not written: another process watches the account."""
+        self._observed, self._record_at = [], None
+        self._unwritten.clear()
+        self._stored.clear()
+        self.watch([], {})
 
     def _first(self, name: str, now: datetime) -> None:
         """A waiting candidate is looked at again at once, everything else in its turn (R13)."""
@@ -119,46 +139,63 @@ class Poller:
         heapq.heappush(self._urgent if urgent else self._routine, (at, name))
 
     async def sweep(self) -> None:
-        """Start the polls that are due; the scheduler's way in."""
+        """Start what is due; the scheduler's way in."""
         self.tick()
 
     def tick(self) -> None:
-        """Start the polls that are due, re-checks before routine ones, as many as may be in flight."""
+        """Start the polls that are due, re-checks before routine ones, as many as may fly; write what waits."""
         now = self._clock.now()
-        while self._in_flight < _AT_ONCE and not self._stopping:
+        while self._may_ask(now):
             name = self._pop(self._urgent, now) or self._pop(self._routine, now)
             if name is None:
-                return
+                break
             del self._due[name]
             self._busy.add(name)
-            self._in_flight += 1
-            self._idle.clear()
-            poll = self._tasks.create_task(self._poll(name))
-            self._polls.add(poll)
-            poll.add_done_callback(self._polls.discard)
+            self._run(self._poll(name))
+        if self._observed and not self._recording and (self._record_at is None or now >= self._record_at):
+            self._recording = True
+            self._run(self._record())
+
+    def _may_ask(self, now: datetime) -> bool:
+        room = len(self._busy) < _AT_ONCE and len(self._observed) < _WAITING_AT_MOST
+        return room and not self._stopping and self._lease.holds(now)
+
+    def _run(self, what: Coroutine[Any, Any, None]) -> None:
+        task = self._tasks.create_task(what)
+        self._running.add(task)
+        self._idle.clear()
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not self._running:
+            self._idle.set()
 
     def _pop(self, heap: list[tuple[datetime, str]], now: datetime) -> str | None:
         """Take the first link that is due; entries that were overtaken by another are dropped."""
         while heap and heap[0][0] <= now:
             at, name = heapq.heappop(heap)
-            if self._due.get(name) == at:
+            if self._due.get(name) == at and name not in self._busy:
                 return name
         return None
 
     async def _poll(self, name: str) -> None:
         try:
-            self._saw(name, await self._cloudflare.status(name))
+            sight = await self._cloudflare.status(name)
+            self._busy.discard(name)
+            self._saw(name, sight)
         except Exception:  # noqa: BLE001 - a fault of ours at one link must not blind all others (R7)
             _log.exception("poll failed by a fault of ours")
             self._again(name, self._clock.now() + self._pace.recheck, urgent=False)
         finally:
-            self._in_flight -= 1
+            self._busy.discard(name)
         self.tick()
-        await self._record()
-        self._rest()
 
     def _saw(self, name: str, sight: Sight) -> None:
         now = self._clock.now()
+        if name not in self._links or not self._lease.holds(now):
+            self._again(name, now, urgent=False)
+            return
         if isinstance(sight, Unseen) and sight.cause.kind is CauseKind.OVER_BUDGET:
             # Nothing was asked, so nothing was observed: its turn is put off.
             self._again(name, now + (sight.cause.retry_after or self._pace.recheck), urgent=False)
@@ -166,16 +203,20 @@ class Poller:
         state = self._states[name]
         seen = Observation(account=self._account, name=name, at=now, sight=sight)
         decision = decide(state, seen, self._recorder.policy)
-        if not decision.notable:
-            self._states[name] = decision.state
-            if isinstance(sight, Seen):
-                self._unwritten[name] = now
-            self._rescheduled(name, now)
-            return
+        self._states[name] = decision.state
+        if decision.notable:
+            self._stored.setdefault(name, state)
+            self._observe(state, seen)
+        elif isinstance(sight, Seen):
+            self._unwritten[name] = now
+        self._rescheduled(name, now)
+        self._ask_neighbours(name, now)
+
+    def _observe(self, state: State, seen: Observation) -> None:
         # The look before this one is evidence too, if it isn't written yet (R11).
-        if (before := self._unwritten.pop(name, None)) is not None and state.status is not None:
+        if (before := self._unwritten.pop(seen.name, None)) is not None and state.status is not None:
             same = Seen(state.status, state.reason)
-            self._observed.append(Observation(account=self._account, name=name, at=before, sight=same))
+            self._observed.append(Observation(account=self._account, name=seen.name, at=before, sight=same))
         self._observed.append(seen)
 
     def _rescheduled(self, name: str, now: datetime) -> None:
@@ -186,51 +227,66 @@ class Poller:
             self._again(name, next_due(now, self._pace.interval, self._phases[name]), urgent=False)
 
     def _again(self, name: str, at: datetime, *, urgent: bool) -> None:
-        self._busy.discard(name)
         if name in self._links:
             self._put(name, at, urgent=urgent)
 
-    async def _record(self) -> None:
-        """Write what was observed; one batch at a time."""
-        if self._recording:
-            return
-        self._recording = True
-        try:
-            while self._observed:
-                batch, self._observed = self._observed, []
-                self._recorded(batch, await self._written(batch))
-        finally:
-            self._recording = False
-
-    async def _written(self, batch: Sequence[Observation]) -> Mapping[str, State] | None:
-        try:
-            return await self._recorder.record(batch)
-        except NotifierError as error:
-            # Our own fault is not the link's: nothing is believed, and it is looked at again soon (R7).
-            fields = {"account": self._account, "links": len(batch), "cause": str(error)}
-            _log.error("observations not recorded", extra={"fields": fields})
-            return None
-
-    def _recorded(self, batch: Sequence[Observation], states: Mapping[str, State] | None) -> None:
-        now = self._clock.now()
-        for name in {seen.name for seen in batch}:
-            if states is None:
-                self._again(name, now + self._pace.recheck, urgent=True)
-                continue
-            self._states[name] = states[name]
-            self._rescheduled(name, now)
-            self._ask_neighbours(name, now)
-        self.tick()
-
     def _ask_neighbours(self, name: str, now: datetime) -> None:
         """A site may be lost as a whole: look at its other links at once (R1)."""
-        candidate = self._states[name].candidate
-        site = self._links[name].site if name in self._links else None
+        candidate, site = self._states[name].candidate, self._links[name].site
         if site is None or candidate is None or not candidate.problem or candidate.sightings > 1:
             return
         for other in self._sites[site]:
             if other not in self._busy and self._states[other].candidate is None:
                 self._put(other, now, urgent=True)
+
+    async def _record(self) -> None:
+        """Write what was observed; one batch at a time, until the database fails."""
+        try:
+            while self._observed and (self._record_at is None or self._clock.now() >= self._record_at):
+                batch, self._observed = self._observed, []
+                await self._write(batch)
+        finally:
+            self._recording = False
+        self.tick()
+
+    async def _write(self, batch: Sequence[Observation]) -> None:
+        try:
+            states = await self._recorder.record(batch)
+        except LeaseLostError:
+            self._lease.drop()
+            self.forget()
+        except NotifierError as error:
+            self._failed(batch, error)
+        else:
+            if self._record_at is not None:
+                _log.warning("observations recorded again", extra={"fields": {"account": self._account}})
+            self._record_at = None
+            self._recorded(states)
+
+    def _failed(self, batch: Sequence[Observation], error: NotifierError) -> None:
+        """Our own fault is not the link's: what could not be written waits, or is observed anew (R7)."""
+        fields = {"account": self._account, "links": len({seen.name for seen in batch}), "cause": str(error)}
+        if isinstance(error, DatabaseError) and error.temporary:
+            if self._record_at is None:
+                _log.error("observations not recorded", extra={"fields": fields})
+            self._observed = [*batch, *self._observed]
+            self._record_at = self._clock.now() + _AGAIN
+            return
+        _log.error("observations dropped", extra={"fields": fields})
+        now, waiting = self._clock.now(), {seen.name for seen in self._observed}
+        for name in {seen.name for seen in batch} - waiting:
+            if name in self._links:
+                self._states[name] = self._stored.pop(name)
+                self._again(name, now + self._pace.recheck, urgent=True)
+
+    def _recorded(self, states: Mapping[str, State]) -> None:
+        """Take over what the database made of it, where memory is not ahead again already."""
+        now, waiting = self._clock.now(), {seen.name for seen in self._observed}
+        for name in (states.keys() & self._links.keys()) - waiting:
+            self._stored.pop(name, None)
+            expected, self._states[name] = self._states[name], states[name]
+            if expected.candidate != states[name].candidate:
+                self._rescheduled(name, now)
 
     async def flush(self) -> None:
         """Write when unchanged links were last seen: one statement (R12)."""
@@ -244,12 +300,8 @@ class Poller:
             fields = {"account": self._account, "cause": str(error)}
             _log.error("last seen not recorded", extra={"fields": fields})
 
-    def _rest(self) -> None:
-        if not self._in_flight and not self._recording and not self._observed:
-            self._idle.set()
-
     async def idle(self) -> None:
-        """Wait until no poll is in flight and everything observed is written."""
+        """Wait until no poll is in flight and nothing is being written."""
         await self._idle.wait()
 
     async def stop(self) -> None:
@@ -261,8 +313,8 @@ class Poller:
         try:
             await self.idle()
         except asyncio.CancelledError:
-            for poll in self._polls:
-                poll.cancel()
-            await asyncio.gather(*self._polls, return_exceptions=True)
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
             raise
         await self.flush()

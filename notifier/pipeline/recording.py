@@ -10,8 +10,9 @@ from notifier.domain.decision import Decision, Gap, Policy, calm, decide
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.observation import Observation
 from notifier.domain.state import State
-from notifier.errors import ConflictError, DatabaseError
+from notifier.errors import ConflictError, DatabaseError, LeaseLostError
 from notifier.pipeline.announcing import Announcer, Step
+from notifier.pipeline.lease import Lease
 from notifier.ports import Clock, Database, UnitOfWork
 
 _T = TypeVar("_T")
@@ -42,17 +43,23 @@ class _Batch:
 class Transactions:
     """Units of work of one account: alone with its ledger, done again if another got there first (R14)."""
 
-    def __init__(self, account: str, database: Database, committed: Callable[[], None]) -> None:
-        """`committed` is called after each transaction."""
+    def __init__(self, account: str, database: Database, committed: Callable[[], None], lease: Lease) -> None:
+        """`committed` is called after each transaction; nothing is written if the `lease` is another's by now."""
         self._account = account
         self._database = database
         self._committed = committed
+        self._lease = lease
 
     async def do(self, write: Callable[[UnitOfWork], Awaitable[_T]]) -> _T:
-        """Do it in one transaction; who loses a race reads again and decides again."""
+        """Do it in one transaction; who loses a race reads again and decides again.
+
+        Raises:
+            LeaseLostError: Another process watches the account.
+        """
         for tries_left in reversed(range(_TRIES)):
             try:
                 async with self._database.begin() as work:
+                    await self._require_lease(work)
                     await work.ledger.lock(self._account)
                     result = await write(work)
             except ConflictError:
@@ -62,6 +69,11 @@ class Transactions:
                 break
         self._committed()
         return result
+
+    async def _require_lease(self, work: UnitOfWork) -> None:
+        fence = self._lease.fence
+        if fence is not None and not await work.leases.holds(self._account, fence):
+            raise LeaseLostError(f"another process watches {self._account}")
 
 
 class Recorder:

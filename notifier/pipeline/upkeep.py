@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TypeVar
 
 from notifier.domain import words
@@ -93,12 +94,16 @@ class Upkeep:
         except DatabaseError as error:
             _log.error("old records not forgotten", extra={"fields": {"cause": str(error)}})
 
-    async def adopt_channels(self, fingerprints: Mapping[str, str]) -> None:
-        """Take over the channels as they are configured now (R18).
+    async def adopt_channels(
+        self, ours: Mapping[str, str], elsewhere: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Take over the channels as they are configured now: fingerprints by name (R18).
 
         One that has another name keeps what it knows; of one that is gone, what it was still to be sent is settled,
-        its trouble ends, and what it holds open is told on the others.
+        its trouble ends, and what it holds open is told on the others. Nothing is gone that is still configured
+        `elsewhere`, at another replica.
         """
+        fingerprints = {**elsewhere, **ours}
         now = self._clock.now()
         async with self._database.begin() as work:
             await work.ledger.lock(_NOBODYS)
@@ -118,7 +123,7 @@ class Upkeep:
                 _log.error("deliveries abandoned: the channel is no longer configured", extra={"fields": fields})
             await self._end_troubles(work, fingerprints, now)
             stateful = {name: channel.stateful for name, channel in self._teller.rules.channels.items()}
-            await work.ledger.save_channels(fingerprints, stateful, now)
+            await work.ledger.save_channels(ours, stateful, now)
 
     async def _strand(self, work: UnitOfWork, channel: str, now: datetime) -> None:
         """Tell the others that a channel is gone that holds incidents open: nobody can close them any more."""

@@ -225,6 +225,13 @@ class MaintenanceSettings(Section):
     """Whose clocks count; default: the zone of the messages."""
 
 
+class ReplicasSettings(Section):
+    """How several processes share the accounts; PostgreSQL only."""
+
+    lease: Annotated[timedelta, Span("1s", "5m")] = timedelta(seconds=15)
+    """How long an account belongs to a process that can't renew its lease; it is renewed three times in that time."""
+
+
 class ReloadSettings(Section):
     """When the configuration is read again, besides at SIGHUP."""
 
@@ -283,6 +290,8 @@ class Settings(Section):
     """Messages give moments in UTC and in this zone."""
     retention: RetentionSettings = RetentionSettings()
     """How long the past is kept."""
+    replicas: ReplicasSettings = ReplicasSettings()
+    """How several processes share the accounts."""
     log: LogSettings = LogSettings()
     """What is logged."""
     reload: ReloadSettings = ReloadSettings()

@@ -73,10 +73,10 @@ async def test_scenario_41_three_processes_tell_each_channel_once(
 async def test_scenario_42_what_a_process_leaves_in_its_send_another_delivers_once(
     how: str, write: Callable[..., Path], account: Account, fixed_hosts: FixedHosts, tmp_path: Path
 ) -> None:
-    """Their clocks run 30 times as fast as the world's: a lease of 60 s ends after two."""
+    """Their clocks run ten times as fast as the world's: a lease of 60 s ends after six."""
     slowly = {"interval": "20s", "recheck": "10s", "discovery": "30s"}
-    path = write({"pager": PAGER}, poll=slowly)
-    first, other = (Service(path, fixed_hosts.environment, name=name, hurry=30) for name in ("first", "other"))
+    path = write({"pager": PAGER}, poll=slowly, replicas={"lease": "5s"})
+    first, other = (Service(path, fixed_hosts.environment, name=name, hurry=10) for name in ("first", "other"))
     fixed_hosts.script_for[PAGERDUTY] = [Say(hang=True)]
     async with running(first):
         await fall(account, first)

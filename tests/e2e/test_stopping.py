@@ -29,9 +29,10 @@ class Wire:
     def cut(self) -> None:
         self._open.clear()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         for pipe in self._pipes:
             pipe.cancel()
+        await asyncio.gather(*self._pipes, return_exceptions=True)
 
     async def lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner, outer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -39,17 +40,19 @@ class Wire:
             self._pipes.add(asyncio.ensure_future(self._pipe(source, sink)))
 
     async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65_536):
-            await self._open.wait()
-            sink.write(data)
-        sink.close()
+        try:
+            while data := await source.read(65_536):
+                await self._open.wait()
+                sink.write(data)
+        finally:
+            sink.close()
 
 
 @pytest.fixture
 async def wire(own_postgres: OwnServer) -> AsyncIterator[Wire]:
     there = Wire(urlsplit(own_postgres.url).port or 0)
     yield there
-    there.close()
+    await there.close()
 
 
 @pytest.fixture

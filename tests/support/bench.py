@@ -13,6 +13,7 @@ from notifier.pipeline.audit import Audit
 from notifier.pipeline.delivery import Deliverer
 from notifier.pipeline.discovery import Discovery
 from notifier.pipeline.enrolling import Enroller
+from notifier.pipeline.lease import Lease
 from notifier.pipeline.polling import Pace, Poller
 from notifier.pipeline.recording import Recorder, Transactions
 from notifier.pipeline.settling import Settler
@@ -43,14 +44,16 @@ class Bench:
         policy: Policy,
         rules: Rules | None,
         takes: Callable[[str], bool],
+        lease: Lease,
     ) -> None:
         self.clock = clock
+        self.lease = lease
         self.channels = channels
         self.stirred = False
         teller = Teller(rules or Rules(channels={c.name: c for c in channels}, wait=timedelta(0)))
         voice = Voice(account=ACCOUNT, name="production")
         announcer = Announcer(voice=voice, teller=teller, severities={}, quiet=policy.flapping.quiet)
-        transactions = Transactions(ACCOUNT, database, self._committed)
+        transactions = Transactions(ACCOUNT, database, self._committed, lease)
         self.recorder = Recorder(
             account=ACCOUNT,
             database=database,
@@ -89,6 +92,7 @@ class Bench:
             clock=clock,
             pace=Pace(interval=INTERVAL, recheck=RECHECK),
             tasks=tasks,
+            lease=lease,
         )
         self.discovery = Discovery(
             cloudflare=cloudflare,
@@ -125,7 +129,8 @@ class Bench:
 
     async def step(self) -> None:
         """Do all that is due at this moment."""
-        await self.discovery.tick()
+        if self.lease.holds(self.clock.now()):
+            await self.discovery.tick()
         self.poller.tick()
         await self.poller.idle()
         await self.recorder.calm()
@@ -179,10 +184,21 @@ async def at_work(
     policy: Policy | None = None,
     rules: Rules | None = None,
     takes: Callable[[str], bool] = lambda _: True,
+    lease: Lease | None = None,
 ) -> AsyncIterator[Bench]:
     """Start a process on the bench; leaving the block is a kill -9."""
     async with asyncio.TaskGroup() as tasks:
-        bench = Bench(database, clock, cloudflare, list(channels), tasks, policy or Policy(), rules, takes)
+        bench = Bench(
+            database,
+            clock,
+            cloudflare,
+            list(channels),
+            tasks,
+            policy or Policy(),
+            rules,
+            takes,
+            lease or Lease.for_ever(),
+        )
         await bench.begin()
         await bench.step()
         yield bench

@@ -1,12 +1,14 @@
 """The three databases that one suite runs over."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from notifier.adapters.database.database import SqlDatabase
 from notifier.ports import Database
+from tests.support.fakes import FakeClock
 from tests.support.memory import MemoryDatabase
 
 
@@ -26,6 +28,27 @@ async def sql_database(database_url: str) -> AsyncIterator[SqlDatabase]:
     await database.prepare(migrate=True)
     yield database
     await database.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+async def shared_database(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Database]:
+    """A database that several processes may share, whose time is that of `clock`: the fake and PostgreSQL in turn."""
+    if request.param == "memory":
+        yield MemoryDatabase(clock)
+        return
+
+    async def moment(_connection: object) -> datetime:
+        return clock.now()
+
+    real = SqlDatabase(request.getfixturevalue("postgres_url"), moment)
+    await real.prepare(migrate=True)
+    yield real
+    await real.close()
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])

@@ -22,8 +22,10 @@ from notifier.domain.state import State
 from notifier.domain.status import Severity
 from notifier.errors import ConflictError
 from notifier.ports import Accepted, Claimed, Outcome, Promise, Settlement
+from tests.support.fakes import FakeClock
 from tests.support.memory_auditing import MemoryAuditing
 from tests.support.memory_ledger import LedgerTables, MemoryLedger
+from tests.support.memory_sharing import MemoryBudgets, MemoryLeases, SharingTables
 
 
 @dataclass
@@ -68,6 +70,7 @@ class Tables:
     worded: int = 0
     promised: int = 0
     ledger: LedgerTables = field(default_factory=LedgerTables)
+    sharing: SharingTables = field(default_factory=SharingTables)
 
 
 def _copied(kept: Any) -> Any:
@@ -77,7 +80,7 @@ def _copied(kept: Any) -> Any:
             return {key: _copied(value) for key, value in kept.items()}
         case list():
             return [_copied(value) for value in kept]
-        case Tables() | LedgerTables() | Row():
+        case Tables() | LedgerTables() | SharingTables() | Row():
             return replace(kept, **{each.name: _copied(getattr(kept, each.name)) for each in fields(kept)})
         case _:
             return kept
@@ -86,27 +89,31 @@ def _copied(kept: Any) -> Any:
 class MemoryDatabase:
     """Keeps `ports.Database`; an exception that leaves a unit of work undoes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        """Its time is the clock's."""
         self.tables = Tables()
+        self._clock = clock or FakeClock()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["MemoryUnitOfWork"]:
         before: Tables = _copied(self.tables)
         try:
-            yield MemoryUnitOfWork(self.tables)
+            yield MemoryUnitOfWork(self.tables, self._clock)
         except BaseException:
             self.tables = before
             raise
 
 
 class MemoryUnitOfWork:
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, clock: FakeClock) -> None:
         self.tables = tables
         self.watched = MemoryWatched(tables)
         self.record = MemoryRecord(tables)
         self.outbox = MemoryOutbox(tables)
         self.ledger = MemoryLedger(tables.ledger, tables.incidents, self.outbox.rename)
         self.audit = MemoryAuditing(tables)
+        self.leases = MemoryLeases(tables.sharing, clock)
+        self.budgets = MemoryBudgets(tables.sharing, clock)
 
 
 class MemoryWatched:

@@ -17,6 +17,7 @@ FAST: dict[str, dict[str, object]] = {
     "poll": {"interval": "400ms", "recheck": "200ms", "discovery": "1s"},
     "detection": {"confirm": 2, "recover": 2, "recover_for": "200ms", "blind_after": 3},
     "group": {"wait": "0s"},
+    "replicas": {"lease": "3s"},
 }
 
 

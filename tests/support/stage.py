@@ -4,13 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import event
 
-from notifier.adapters.channels.fingerprint import fingerprint
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.reading import Found, Wanted
 from notifier.app import Pipeline, assemble
@@ -66,7 +65,7 @@ class Stage:
     async def at_work(self, **channels: str) -> AsyncIterator[None]:
         """Start the service with these channels (name -> URL); leaving the block is its kill -9."""
         chosen = self.settings(**channels)
-        database = SqlDatabase(self._database_url)
+        database = SqlDatabase(self._database_url, self._moment)
         await database.prepare(migrate=True)
         self._database = database
         try:
@@ -74,8 +73,7 @@ class Stage:
                 self._pipeline = assemble(
                     chosen, database=database, clock=self.clock, tasks=tasks, owner="stage", chance=lambda: 0.5
                 )
-                marks = {name: fingerprint(c.url.get_secret_value()) for name, c in chosen.channels.items()}
-                await self._pipeline.begin(marks)
+                await self._pipeline.begin()
                 await self.step()
                 yield
         finally:
@@ -83,9 +81,13 @@ class Stage:
                 await self._pipeline.close()
             await database.close()
 
+    async def _moment(self, _connection: object) -> datetime:
+        return self.clock.now()
+
     async def step(self) -> None:
         """Do all that is due at this moment."""
         assert self._pipeline is not None
+        await (self._pipeline.sharing or self._pipeline.budgeting).tick()
         for watch in self._pipeline.watches:
             await watch.discovery.tick()
             watch.poller.tick()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.domain.budget import RequestBudget
+from notifier.domain.budget import Allotment, CommonBudget, RequestBudget
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -108,3 +108,65 @@ def test_the_promised_moment_is_kept_and_is_the_first(steps: list[float]) -> Non
             assert not budget.take(free - timedelta(microseconds=1))
             now = free
         assert budget.take(now)
+
+
+def test_where_others_share_it_only_what_was_set_aside_may_be_taken() -> None:
+    budget = RequestBudget(10, MINUTE)
+    budget.allot(Allotment(permits=2, until=NOON + seconds(10), at=NOON))
+    assert [budget.take(NOON) for _ in range(3)] == [True, True, False]
+    assert NOON < budget.free_at(NOON) < NOON + seconds(1)
+    assert budget.lacked == 1
+
+
+def test_what_was_set_aside_is_ours_for_its_time_only() -> None:
+    budget = RequestBudget(10, MINUTE)
+    budget.allot(Allotment(permits=2, until=NOON + seconds(10), at=NOON))
+    assert not budget.take(NOON + seconds(10))
+    left = budget.allot(Allotment(permits=1, until=NOON + seconds(20), at=NOON + seconds(10)))
+    assert left == Allotment(permits=2, until=NOON + seconds(10), at=NOON)
+    assert budget.take(NOON + seconds(10))
+
+
+WINDOW = seconds(70)
+
+
+def test_what_is_set_aside_never_exceeds_the_budget() -> None:
+    common, first = CommonBudget().allotted(NOON, 7, requests=10, window=WINDOW)
+    common, second = common.allotted(NOON + seconds(5), 7, requests=10, window=WINDOW)
+    common, third = common.allotted(NOON + seconds(10), 7, requests=10, window=WINDOW)
+    assert (first, second, third) == (7, 3, 0)
+    _, later = common.allotted(NOON + WINDOW, 7, requests=10, window=WINDOW)
+    assert later == 7
+
+
+def test_what_was_not_used_can_be_set_aside_again() -> None:
+    common, _ = CommonBudget().allotted(NOON, 10, requests=10, window=WINDOW)
+    common, permits = common.returned(NOON, 4).allotted(NOON + seconds(5), 10, requests=10, window=WINDOW)
+    assert permits == 4
+    assert common.returned(NOON, 6).returned(NOON + seconds(5), 4).taken == ()
+
+
+@given(
+    turns=st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 8), st.booleans(), st.floats(0, 9.9), st.floats(0, 6)), max_size=60
+    )
+)
+def test_three_processes_together_never_ask_more_than_the_budget_allows(
+    turns: list[tuple[int, int, bool, float, float]],
+) -> None:
+    """Each turn one of them hands back and sets aside, or dies and comes back, and uses some of it before its end."""
+    now, common, asked = NOON, CommonBudget(), []
+    mine: dict[int, RequestBudget] = {number: RequestBudget(10, MINUTE) for number in range(3)}
+    for who, want, dies, when, pause in turns:
+        if dies:
+            mine[who] = RequestBudget(10, MINUTE)
+        left = mine[who].allot(None)
+        if left is not None:
+            common = common.returned(left.at, left.permits)
+        common, permits = common.allotted(now, want, requests=10, window=MINUTE + seconds(10))
+        mine[who].allot(Allotment(permits=permits, until=now + seconds(10), at=now))
+        uses = [now + seconds(when)] * want
+        asked += [at for at in uses if at < now + seconds(pause) and mine[who].take(at)]
+        now += seconds(pause)
+    for at in asked:
+        assert sum(at <= other < at + MINUTE for other in asked) <= 10

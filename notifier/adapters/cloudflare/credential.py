@@ -1,5 +1,6 @@
 """What a request proves its right with; never printed (R33)."""
 
+import hashlib
 from dataclasses import dataclass, field
 
 from notifier.errors import ConfigurationError
@@ -18,6 +19,11 @@ class Token:
         """Return the headers that prove it."""
         return {"Authorization": f"Bearer {self.secret}"}
 
+    @property
+    def mark(self) -> str:
+        """A text that is the same for the same token, and does not give it away: tokens can't be guessed."""
+        return _mark(self.secret)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
@@ -34,8 +40,17 @@ class Key:
         """Return the headers that prove it."""
         return {"X-Auth-Email": self.email, "X-Auth-Key": self.secret}
 
+    @property
+    def mark(self) -> str:
+        """A text that is the same for the same user, and does not give the key away."""
+        return _mark(self.email)
+
 
 Credential = Token | Key
+
+
+def _mark(value: str) -> str:
+    return hashlib.sha256(f"cni-notifier credential {value}".encode()).hexdigest()[:32]
 
 
 def _check(value: str) -> None:

@@ -8,8 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import schema
 from notifier.adapters.database.auditing import SqlAuditing
+from notifier.adapters.database.budgets import SqlBudgets
 from notifier.adapters.database.engine import SqliteLock, connection, open_engine
+from notifier.adapters.database.leases import SqlLeases
 from notifier.adapters.database.ledger import SqlLedger
+from notifier.adapters.database.moment import Moment, server_time
 from notifier.adapters.database.outbox import SqlOutbox
 from notifier.adapters.database.reading import Reading
 from notifier.adapters.database.record import SqlRecord
@@ -20,13 +23,15 @@ from notifier.errors import DatabaseUnreachableError, SchemaError
 class SqlUnitOfWork:
     """One transaction; keeps `ports.UnitOfWork`."""
 
-    def __init__(self, conn: AsyncConnection) -> None:
+    def __init__(self, conn: AsyncConnection, moment: Moment) -> None:
         self.conn = conn
         self._watched = SqlWatched(conn)
         self._record = SqlRecord(conn)
         self._ledger = SqlLedger(conn)
         self._outbox = SqlOutbox(conn)
         self._audit = SqlAuditing(conn)
+        self._leases = SqlLeases(conn, moment)
+        self._budgets = SqlBudgets(conn, moment)
 
     @property
     def watched(self) -> SqlWatched:
@@ -53,14 +58,26 @@ class SqlUnitOfWork:
         """Whether it adds up."""
         return self._audit
 
+    @property
+    def leases(self) -> SqlLeases:
+        """Who watches what."""
+        return self._leases
+
+    @property
+    def budgets(self) -> SqlBudgets:
+        """Who may ask how often."""
+        return self._budgets
+
 
 class SqlDatabase:
     """SQLite or PostgreSQL, by URL; keeps `ports.Database`.
 
-    `embedded` says that it is a file of this process alone (SQLite).
+    `embedded` says that it is a file of this process alone (SQLite). Its time is the server's, unless `moment` tells
+    another.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, moment: Moment = server_time) -> None:
+        self._moment = moment
         self.engine = open_engine(url)
         self.embedded = self.engine.dialect.name == "sqlite"
         self._lock = SqliteLock(url) if self.embedded else None
@@ -84,7 +101,7 @@ class SqlDatabase:
     async def begin(self) -> AsyncIterator[SqlUnitOfWork]:
         """Open a unit of work; it commits at its end unless an exception leaves it."""
         async with connection(self.engine) as conn:
-            yield SqlUnitOfWork(conn)
+            yield SqlUnitOfWork(conn, self._moment)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reading]:

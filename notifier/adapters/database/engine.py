@@ -11,13 +11,21 @@ from sqlalchemy import URL, event, exc, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from notifier.errors import ConfigurationError, DatabaseError, DatabaseHeldError, DatabaseUnreachableError
+from notifier.errors import (
+    ConfigurationError,
+    DatabaseError,
+    DatabaseHeldError,
+    DatabaseUnreachableError,
+    RefusedByDatabaseError,
+)
 
 _BUSY_TIMEOUT_MS = 5_000
 _CONNECT_TIMEOUT_S = 5
 _STATEMENT_TIMEOUT_S = 30
 _FROZEN_MS = 15_000  # without a statement within a transaction; the network is never used inside one
 _POOL = 5
+_REFUSALS = (exc.DataError, exc.IntegrityError, exc.ProgrammingError)
+_REFUSAL_CLASSES = {"22", "23", "42"}  # of PostgreSQL's codes: data, constraints, statements
 _OPTIONS = {"host", "ssl"}  # after the ? of a postgresql:// URL
 
 
@@ -93,7 +101,8 @@ async def connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
     Raises:
         DatabaseUnreachableError: No connection could be had.
-        DatabaseError: Anything else the database refuses.
+        RefusedByDatabaseError: What is written is not to be taken, now or later.
+        DatabaseError: Anything else the database can't do.
     """
     try:
         async with engine.connect() as conn:
@@ -101,10 +110,17 @@ async def connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
                 async with conn.begin():
                     yield conn
             except (exc.DBAPIError, OSError, TimeoutError) as error:
+                if _is_refusal(error):
+                    raise RefusedByDatabaseError(f"the database refused it: {plain(error)}") from error
                 raise DatabaseError(f"the database failed: {plain(error)}") from error
     except (exc.SQLAlchemyError, OSError, TimeoutError) as error:
         where = engine.url.render_as_string(hide_password=True)
         raise DatabaseUnreachableError(f"cannot reach the database {where}: {plain(error)}") from error
+
+
+def _is_refusal(error: BaseException) -> bool:
+    code = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, _REFUSALS) or code[:2] in _REFUSAL_CLASSES
 
 
 def plain(error: BaseException) -> str:

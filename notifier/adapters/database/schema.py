@@ -7,7 +7,7 @@ from notifier.adapters.database.engine import connection
 from notifier.adapters.database.tables import HEAD
 from notifier.errors import SchemaError
 
-_VERSION = table("alembic_version", column("version_num"))
+VERSION = table("alembic_version", column("version_num"))
 
 
 async def current(engine: AsyncEngine) -> str | None:
@@ -15,7 +15,7 @@ async def current(engine: AsyncEngine) -> str | None:
     async with connection(engine) as conn:
         if not await conn.run_sync(lambda sync: inspect(sync).has_table("alembic_version")):
             return None
-        found: str | None = (await conn.execute(select(_VERSION.c.version_num))).scalar_one_or_none()
+        found: str | None = (await conn.execute(select(VERSION.c.version_num))).scalar_one_or_none()
         return found
 
 

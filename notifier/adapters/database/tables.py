@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0002"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
+HEAD = "0003"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -343,4 +343,34 @@ acts = Table(
     _text("target"),
     _text("comment"),
     Index(None, "target"),
+)
+
+# The replicas that are at work, with what each is configured for; `seen_at` is the database's time.
+replicas = Table(
+    "replicas",
+    metadata,
+    _text("name", primary_key=True),
+    _text("schema"),
+    Column("accounts", JSON, nullable=False),
+    Column("channels", JSON, nullable=False),
+    _at("seen_at", nullable=False),
+)
+
+# Which replica watches an account, until when by the database's time; the fence grows with every change of hands.
+leases = Table(
+    "leases",
+    metadata,
+    _text("account", primary_key=True),
+    _text("owner", nullable=True),
+    Column("fence", Integer, nullable=False),
+    _at("until_at", nullable=False),
+)
+
+# What all replicas together have set aside of the request budget of each credential.
+budgets = Table(
+    "budgets",
+    metadata,
+    _text("credential", primary_key=True),
+    Column("taken", JSON, nullable=False),
+    _at("blocked_until"),
 )
