@@ -13,6 +13,7 @@ from notifier.simulator import Account, Simulator
 from tests.support.process import Service, notifier, until
 from tests.support.receivers import PAGERDUTY, FixedHosts, HttpReceiver, Say
 from tests.support.scenes import AGAIN, DOWN, KEY, PAGER, noc, paged, titles
+from tests.support.stage import TOKEN
 
 pytestmark = pytest.mark.slow
 
@@ -95,3 +96,57 @@ async def test_scenario_42_what_a_process_leaves_in_its_send_another_delivers_on
     assert paged(fixed_hosts) == [("trigger", KEY)]
     assert [(d["outcome"], d["attempts"]) for d in await deliveries(tmp_path)] == [("sent", 2)]
     assert "will be tried again" not in first.log
+
+
+TWO = ["023e105f4ecef8ad9ca31a8372d0c353", "99999999999999999999999999999999"]
+
+
+def two_accounts(simulator: Simulator) -> dict[str, Any]:
+    """Have two accounts with a link each; return the settings for them."""
+    for number, account in enumerate(TWO):
+        simulator.account(account, token=TOKEN).link(f"icon-two-{number}", site=f"two-{number}")
+    return {"accounts": [{"id": account, "name": account[:4], "token": TOKEN} for account in TWO]}
+
+
+async def test_r29_each_of_two_watches_one_account_and_who_is_left_watches_both(
+    write: Callable[..., Path], simulator: Simulator, http_receiver: HttpReceiver
+) -> None:
+    path = write(noc(http_receiver), **two_accounts(simulator))
+    one, two = (Service(path, name=name) for name in ("one", "two"))
+    async with running(one, two):
+        await until(lambda: one.log.count("account given up") == 1, why=lambda: one.log)
+        await until(lambda: two.log.count("account taken") == 1, why=lambda: two.log)
+        await one.kill()
+        await until(lambda: two.log.count("account taken") == 2, why=lambda: two.log)
+        for number, account in enumerate(TWO):
+            simulator.account(account).links[f"icon-two-{number}"].set("Down")
+        await until(lambda: len(titles(http_receiver)) == 2, why=lambda: two.log)
+        await one.start()
+        await until(lambda: two.log.count("account given up") == 1, why=lambda: two.log)
+        assert await two.stop() == 0
+        await until(lambda: one.log.count("account taken") == 4, why=lambda: one.log)
+        assert await one.stop() == 0
+    assert len(titles(http_receiver)) == 2
+    assert "account lost" not in one.log + two.log
+
+
+async def test_scenario_42_what_a_paused_process_saw_is_refused_when_another_watches_by_then(
+    write: Callable[..., Path], account: Account, http_receiver: HttpReceiver
+) -> None:
+    path = write(noc(http_receiver))
+    paused, other = (Service(path, name=name) for name in ("paused", "other"))
+    async with running(paused, other):
+        await until(lambda: "change=baseline" in paused.log, why=lambda: paused.log)
+        paused.signal(SIGSTOP)
+        await until(lambda: "account taken" in other.log, why=lambda: other.log)
+        account.links["icon-ams-01"].set("Down", "no light")
+        await until(lambda: titles(http_receiver) == [DOWN], why=lambda: other.log)
+        account.links["icon-ams-01"].set("Healthy")
+        await until(lambda: len(titles(http_receiver)) == 2, why=lambda: other.log)
+        paused.signal(SIGCONT)
+        await until(lambda: "account lost" in paused.log or "account taken" in paused.log[-500:])
+        assert await other.stop() == 0
+        await until(lambda: paused.log.count("account taken") == 2, why=lambda: paused.log)
+        assert await paused.stop() == 0
+    assert titles(http_receiver) == [DOWN, AGAIN]
+    assert "change=" not in paused.log.partition("change=baseline")[2].partition("account taken")[0]
