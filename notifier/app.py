@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from notifier.adapters.channels import open_channels
@@ -45,14 +45,6 @@ _log = logging.getLogger(__name__)
 _RESERVE = 0.05  # of the request budget: for listings, re-checks, and
 _RESERVE_AT_LEAST = 8  # the unevenness of an even spread
 _UNEVEN = 1.25  # what a short time may take more than the mean
-
-
-class SystemClock:
-    """The machine's clock, as the pipeline and the commands read it; the scheduler has its own."""
-
-    def now(self) -> datetime:
-        """Return the present moment, aware, in UTC."""
-        return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

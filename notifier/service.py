@@ -10,9 +10,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from notifier.adapters.clock import SteadyClock
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.scheduler import Scheduler
-from notifier.app import Pipeline, SystemClock, assemble
+from notifier.app import Pipeline, assemble
 from notifier.errors import ConfigurationError, DatabaseError
 from notifier.pipeline.budgeting import EVERY
 from notifier.ports import Clock
@@ -64,7 +65,7 @@ class Service:
         self._source = source
         self._stamp: Hashable = None
         self._migrate = migrate
-        self._clock = clock or SystemClock()
+        self._clock = clock or SteadyClock()
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{random.getrandbits(32):08x}"
         self._stopping = False
         self._reload_wanted = False
