@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from notifier.adapters.clock import SteadyClock
+from notifier.adapters.clock import SteadyClock, SystemClock
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.scheduler import Scheduler
 from notifier.app import Pipeline, assemble
@@ -201,7 +201,7 @@ class _Running:
     def __init__(self, settings: Settings, pipeline: Pipeline, tasks: asyncio.TaskGroup) -> None:
         self.settings = settings
         self.pipeline = pipeline
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(SystemClock())
         _schedule(pipeline, self.scheduler, settings)
         self._sending = [tasks.create_task(deliverer.run()) for deliverer in pipeline.deliverers]
         self.scheduler.start()
