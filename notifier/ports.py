@@ -295,6 +295,13 @@ class Ledger(Protocol):
         """Have everything that is kept back (of a channel, of a subject) looked at again."""
         ...
 
+    async def bring_back(self, account: str, now: datetime, *, remind: timedelta) -> None:
+        """Bring back to `now` what a clock that was ahead has put into the future (R7); the account is locked.
+
+        That is when conditions changed and open incidents began. No reminder is further off than `remind`.
+        """
+        ...
+
     async def reminders(self, now: datetime) -> list[Told]:
         """Return whom to remind."""
         ...
@@ -453,6 +460,14 @@ class Outbox(Protocol):
         """Make an abandoned delivery pending again, due at once, with all its time before it.
 
         False if there is no such abandoned one, or if it would open an incident that has ended (R18).
+        """
+        ...
+
+    async def hasten(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
+        """Have nothing wait from `now` on longer than it was to: a clock that was ahead has promised it (R7).
+
+        What was never tried waits for `wait` at most, what was as long as it was to after its last attempt; no lease
+        lasts longer than `lease`.
         """
         ...
 

@@ -159,7 +159,7 @@ class Deliverer:
 
     async def _send(self, batch: _Batch, at: datetime) -> Answer:
         try:
-            told = bundle([claimed.notification for claimed in batch])
+            told = bundle([claimed.notification for claimed in sorted(batch, key=lambda claimed: claimed.id)])
             late = at - told.recorded_at
             return await self._channel.send(
                 Message(

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from notifier.domain.backoff import gives_up_at
+from notifier.domain.backoff import due_as_of, gives_up_at
 from notifier.domain.blindness import Extent, View
 from notifier.domain.decision import Gap, Transition
 from notifier.domain.incident import Incident, IncidentKind
@@ -363,6 +363,15 @@ class MemoryOutbox:
         for row in self._tables.deliveries:
             if row.pending(old):
                 row.promise = replace(row.promise, channel=new)
+
+    async def hasten(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
+        tried = {t.claimed.id: t.ended_at for t in self._tables.attempts}
+        for row in self._tables.deliveries:
+            if row.leased_until is not None:
+                row.leased_until = min(row.leased_until, now + lease)
+            if row.outcome is Outcome.PENDING and row.promise.due_at > now:
+                due_at = due_as_of(now, row.promise.due_at, tried.get(row.id), wait=wait)
+                row.promise = replace(row.promise, due_at=due_at)
 
     async def release(self, owner: str | None = None) -> None:
         for row in self._tables.deliveries:
