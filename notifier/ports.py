@@ -452,6 +452,10 @@ class Outbox(Protocol):
         """
         ...
 
+    async def renew(self, ids: Collection[int], *, until: datetime, owner: str) -> None:
+        """Lease anew what the owner has leased and nobody has taken over."""
+        ...
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settlement]:
         """Write what came of a message's deliveries; return those whose lease was not lost to another meanwhile."""
         ...

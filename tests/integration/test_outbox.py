@@ -69,6 +69,21 @@ async def test_a_leased_delivery_is_nobody_elses_until_the_lease_ends(database: 
     assert taken_over.attempt == 2
 
 
+async def test_a_lease_is_renewed_by_its_owner_even_when_it_ran_out_but_not_when_it_was_taken_over(
+    database: Database,
+) -> None:
+    await put(database, promise(), promise("mail"))
+    [ours], [lost] = await claim(database), await claim(database, "mail")
+    await claim(database, "mail", owner="them", now=LEASED)
+    until = LEASED + seconds(60)
+    async with database.begin() as work:
+        await work.outbox.renew([ours.id, lost.id], until=until, owner="us")
+        await work.outbox.renew([], until=until, owner="us")
+        await work.outbox.renew([ours.id], until=until + seconds(60), owner="them")
+    assert await claim(database, owner="them", now=until - seconds(1)) == []
+    assert await settle(database, sent(ours), sent(lost)) == [sent(ours)]
+
+
 async def test_who_lost_the_lease_settles_nothing(database: Database) -> None:
     await put(database, promise())
     [ours] = await claim(database)

@@ -330,6 +330,11 @@ class MemoryOutbox:
         due.sort(key=lambda lane: (min(row.promise.urgency for row in lane), lane[0].id))
         return [_lease(row, owner, until) for lane in due[:lanes] for row in (lane if whole else lane[:1])]
 
+    async def renew(self, ids: Collection[int], *, until: datetime, owner: str) -> None:
+        for row in self._tables.deliveries:
+            if row.id in ids and row.leased_by == owner:
+                row.leased_until = until
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settlement]:
         held = [settlement for settlement in settlements if self._settle(settlement)]
         self._tables.attempts += held

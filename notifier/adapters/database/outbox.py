@@ -149,6 +149,14 @@ class SqlOutbox:
         told = await self.notifications([row.notification for row in found])
         return [_claimed(row, told[row.notification]) for row in found if row.id in ours]
 
+    async def renew(self, ids: Collection[int], *, until: datetime, owner: str) -> None:
+        """Lease anew what the owner still has leased."""
+        d = deliveries
+        if ids:
+            await self._conn.execute(
+                update(d).where(d.c.id.in_(ids), d.c.leased_by == owner).values(leased_until=until)
+            )
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settlement]:
         """Write what came of a message's deliveries; return those whose lease was not lost to another meanwhile."""
         held = [settlement for settlement in settlements if await self._settle(settlement)]
