@@ -103,6 +103,7 @@ def assemble(
     *,
     database: SqlDatabase,
     clock: Clock,
+    machine: Clock | None = None,
     tasks: asyncio.TaskGroup,
     owner: str,
     chance: Callable[[], float] = random.random,
@@ -110,7 +111,8 @@ def assemble(
 ) -> Pipeline:
     """Put the pipeline together; nothing starts yet. Polls will run in `tasks`; `owner` names us in leases.
 
-    What was asked, and what is held, by the pipeline `before` this one counts on (R29, R32).
+    `machine` is the clock that people have, if it is another one. What was asked, and what is held, by the pipeline
+    `before` this one counts on (R29, R32).
 
     Raises:
         ConfigurationError: A channel's URL is not one.
@@ -126,7 +128,7 @@ def assemble(
         wait=settings.group.wait,
         remind=settings.remind,
     )
-    teller, storm = Teller(rules), settings.group.storm
+    teller, storm = Teller(rules, machine or clock), settings.group.storm
     settler = Settler(teller)
     deliverers: list[Deliverer] = []
 

@@ -292,7 +292,7 @@ class Ledger(Protocol):
         ...
 
     async def look_again(self, now: datetime, *, channel: str | None = None, subject: Subject | None = None) -> None:
-        """Have everything that is kept back (of a channel, of a subject) looked at again."""
+        """Have everything that is kept back (of a channel, of a subject) looked at again, at `now` at the latest."""
         ...
 
     async def bring_back(self, account: str, now: datetime, *, remind: timedelta) -> None:

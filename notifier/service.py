@@ -66,6 +66,7 @@ class Service:
         self._stamp: Hashable = None
         self._migrate = migrate
         self._clock = clock or SteadyClock()
+        self._machine = clock or SystemClock()
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{random.getrandbits(32):08x}"
         self._stopping = False
         self._reload_wanted = False
@@ -99,7 +100,14 @@ class Service:
             await database.close()
 
     async def _work(self, settings: Settings, database: SqlDatabase, tasks: asyncio.TaskGroup) -> None:
-        pipeline = assemble(settings, database=database, clock=self._clock, tasks=tasks, owner=self._owner)
+        pipeline = assemble(
+            settings,
+            database=database,
+            clock=self._clock,
+            machine=self._machine,
+            tasks=tasks,
+            owner=self._owner,
+        )
         if database.embedded:
             async with database.begin() as work:
                 await work.outbox.release()  # nobody else can be sending
@@ -152,6 +160,7 @@ class Service:
                 settings,
                 database=database,
                 clock=self._clock,
+                machine=self._machine,
                 tasks=tasks,
                 owner=self._owner,
                 before=running.pipeline,

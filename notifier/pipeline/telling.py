@@ -17,7 +17,7 @@ from notifier.domain.notification import Action, Kind, Notification
 from notifier.domain.routing import Reach
 from notifier.domain.telling import Told, Verdict, judge
 from notifier.pipeline.standing import HOLD, Rules, Standing
-from notifier.ports import Channel, Promise, UnitOfWork
+from notifier.ports import Channel, Clock, Promise, UnitOfWork
 
 _MILD = {
     Kind.RECOVERED,
@@ -91,8 +91,10 @@ class _Draft:
 class Teller:
     """Promises to each channel what it is owed."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, machine: Clock | None = None) -> None:
+        """`machine` is the clock by which people set silences and windows, if it is not the one that is passed."""
         self.rules = rules
+        self._machine = machine
 
     async def tell(
         self, work: UnitOfWork, account: str, news: Sequence[News], now: datetime, notices: Sequence[News] = ()
@@ -153,10 +155,12 @@ class Teller:
         """Read everything that lies at the sites of these conditions."""
         names = {c.site for c in about if c.site is not None}
         stored = await work.ledger.conditions(account, [c.subject for c in about], names)
+        calendar = now if self._machine is None else self._machine.now()
         return Standing(
             now=now,
+            calendar=calendar,
             rules=self.rules,
-            silences=await work.ledger.silences(now),
+            silences=await work.ledger.silences(calendar),
             conditions={c.subject: c for c in stored},
             sites=await work.watched.sites(account, names) if names else {},
             incidents=await work.record.incidents([c.key for c in (*stored, *about) if c.key is not None]),

@@ -140,6 +140,13 @@ async def test_all_that_is_kept_back_can_be_made_due_or_what_is_of_a_channel_or_
     assert await known_of(database, ONE.subject) == [KNOWN]
 
 
+async def test_what_is_due_sooner_is_not_put_off_by_whoever_has_it_looked_at_again(database: Database) -> None:
+    await know(database, KEPT)
+    async with database.begin() as work:
+        await work.ledger.look_again(LATER + timedelta(hours=1))
+        assert await work.ledger.due(LATER) == [TWO.subject]
+
+
 async def test_a_reminder_is_due_from_its_moment_on(database: Database) -> None:
     await know(database, KNOWN, FULL)
     async with database.begin() as work:

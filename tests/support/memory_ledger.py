@@ -71,7 +71,7 @@ class MemoryLedger:
     async def look_again(self, now: datetime, *, channel: str | None = None, subject: Subject | None = None) -> None:
         for key, told in self._tables.told.items():
             if told.kept is not None and channel in {None, told.channel} and subject in {None, told.subject}:
-                self._tables.told[key] = replace(told, look_at=now)
+                self._tables.told[key] = replace(told, look_at=min(told.look_at or now, now))
 
     async def bring_back(self, account: str, now: datetime, *, remind: timedelta) -> None:
         conditions, told = self._tables.conditions, self._tables.told

@@ -1,10 +1,12 @@
 """Clocks that were wrong, and time in which nothing ran (R7, R11, R13)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from notifier.domain.matching import Matcher
 from tests.support.examples import seconds
+from tests.support.fakes import FakeClock
 from tests.support.receivers import PAGERDUTY, FixedHosts, HttpReceiver, Say
 from tests.support.scenes import AGAIN, DOWN, KEY, PAGER, bodies, down, heal, key, noc, paged, titles
 from tests.support.stage import Stage
@@ -12,11 +14,12 @@ from tests.support.stage import Stage
 pytestmark = pytest.mark.slow
 
 HOUR = timedelta(hours=1)
+STEPS = [-HOUR, HOUR]
 REMINDER = "icon-ams-01 is still Down after …"
 SECOND = "icon-ams-02"
 
 
-@pytest.mark.parametrize("step", [-HOUR, HOUR])
+@pytest.mark.parametrize("step", STEPS)
 async def test_r7_after_a_restart_with_another_clock_changes_are_told_in_time_and_nothing_else(
     step: timedelta, stage: Stage, http_receiver: HttpReceiver, fixed_hosts: FixedHosts
 ) -> None:
@@ -154,3 +157,60 @@ async def test_r11_a_stop_that_nothing_changed_in_is_a_gap_and_no_message(
         kinds = [row["kind"] for row in await stage.history()]
     assert titles(http_receiver) == []
     assert kinds.count("gap") == 1
+
+
+class Apart:
+    """A clock that differs from another."""
+
+    def __init__(self, other: FakeClock, by: timedelta) -> None:
+        self._other = other
+        self._by = by
+
+    def now(self) -> datetime:
+        return self._other.now() + self._by
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_r24_a_silence_goes_by_the_clock_it_was_set_by(
+    step: timedelta, stage: Stage, http_receiver: HttpReceiver, fixed_hosts: FixedHosts
+) -> None:
+    stage.machine = Apart(stage.clock, step)
+    async with stage.at_work(pager=PAGER, **noc(http_receiver)):
+        await stage.silence(Matcher(), minutes=30)
+        await down(stage)
+        await stage.advance(26 * 60, step=60)
+        assert (titles(http_receiver), paged(fixed_hosts)) == ([], [])
+        await stage.advance(4 * 60, step=60)
+    assert titles(http_receiver) == [DOWN]
+    assert paged(fixed_hosts) == [("trigger", KEY)]
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_r24_a_maintenance_window_goes_by_the_machines_clock(
+    step: timedelta, stage: Stage, http_receiver: HttpReceiver
+) -> None:
+    begins = stage.clock.now() + step
+    span = {"from": begins.isoformat(), "until": (begins + timedelta(minutes=30)).isoformat()}
+    stage.machine = Apart(stage.clock, step)
+    stage.more["maintenance"] = [{"name": "patching", "match": {}, **span}]
+    async with stage.at_work(**noc(http_receiver)):
+        await down(stage)
+        await stage.advance(26 * 60, step=60)
+        assert titles(http_receiver) == []
+        await stage.advance(4 * 60, step=60)
+    assert titles(http_receiver) == [DOWN]
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_r22_an_acknowledgement_runs_out_by_the_clock_it_was_given_by(
+    step: timedelta, stage: Stage, http_receiver: HttpReceiver, fixed_hosts: FixedHosts
+) -> None:
+    stage.machine = Apart(stage.clock, step)
+    stage.more["routes"] = [{"channels": ["noc"], "escalate": {"after": "15m", "channels": ["pager"]}}]
+    async with stage.at_work(pager=PAGER, **noc(http_receiver)):
+        await down(stage)
+        await stage.acknowledge(KEY, minutes=30)
+        await stage.advance(28 * 60, step=60)
+        assert paged(fixed_hosts) == []
+        await stage.advance(4 * 60, step=60)
+    assert paged(fixed_hosts) == [("trigger", KEY)]
