@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from notifier.adapters.channels import open_channels
@@ -45,14 +45,6 @@ _log = logging.getLogger(__name__)
 _RESERVE = 0.05  # of the request budget: for listings, re-checks, and
 _RESERVE_AT_LEAST = 8  # the unevenness of an even spread
 _UNEVEN = 1.25  # what a short time may take more than the mean
-
-
-class SystemClock:
-    """The machine's clock, as the pipeline and the commands read it; the scheduler has its own."""
-
-    def now(self) -> datetime:
-        """Return the present moment, aware, in UTC."""
-        return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +103,7 @@ def assemble(
     *,
     database: SqlDatabase,
     clock: Clock,
+    machine: Clock | None = None,
     tasks: asyncio.TaskGroup,
     owner: str,
     chance: Callable[[], float] = random.random,
@@ -118,7 +111,8 @@ def assemble(
 ) -> Pipeline:
     """Put the pipeline together; nothing starts yet. Polls will run in `tasks`; `owner` names us in leases.
 
-    What was asked, and what is held, by the pipeline `before` this one counts on (R29, R32).
+    `machine` is the clock that people have, if it is another one. What was asked, and what is held, by the pipeline
+    `before` this one counts on (R29, R32).
 
     Raises:
         ConfigurationError: A channel's URL is not one.
@@ -134,7 +128,7 @@ def assemble(
         wait=settings.group.wait,
         remind=settings.remind,
     )
-    teller, storm = Teller(rules), settings.group.storm
+    teller, storm = Teller(rules, machine or clock), settings.group.storm
     settler = Settler(teller)
     deliverers: list[Deliverer] = []
 

@@ -292,7 +292,14 @@ class Ledger(Protocol):
         ...
 
     async def look_again(self, now: datetime, *, channel: str | None = None, subject: Subject | None = None) -> None:
-        """Have everything that is kept back (of a channel, of a subject) looked at again."""
+        """Have everything that is kept back (of a channel, of a subject) looked at again, at `now` at the latest."""
+        ...
+
+    async def bring_back(self, account: str, now: datetime, *, remind: timedelta) -> None:
+        """Bring back to `now` what a clock that was ahead has put into the future (R7); the account is locked.
+
+        That is when conditions changed and open incidents began. No reminder is further off than `remind`.
+        """
         ...
 
     async def reminders(self, now: datetime) -> list[Told]:
@@ -445,6 +452,10 @@ class Outbox(Protocol):
         """
         ...
 
+    async def renew(self, ids: Collection[int], *, until: datetime, owner: str) -> None:
+        """Lease anew what the owner has leased and nobody has taken over."""
+        ...
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settlement]:
         """Write what came of a message's deliveries; return those whose lease was not lost to another meanwhile."""
         ...
@@ -453,6 +464,14 @@ class Outbox(Protocol):
         """Make an abandoned delivery pending again, due at once, with all its time before it.
 
         False if there is no such abandoned one, or if it would open an incident that has ended (R18).
+        """
+        ...
+
+    async def hasten(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
+        """Have nothing wait from `now` on longer than it was to: a clock that was ahead has promised it (R7).
+
+        What was never tried waits for `wait` at most, what was as long as it was to after its last attempt; no lease
+        lasts longer than `lease`.
         """
         ...
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from notifier.adapters.clock import SteadyClock, SystemClock
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.scheduler import Scheduler
-from notifier.app import Pipeline, SystemClock, assemble
+from notifier.app import Pipeline, assemble
 from notifier.errors import ConfigurationError, DatabaseError
 from notifier.pipeline.budgeting import EVERY
 from notifier.ports import Clock
@@ -64,7 +65,8 @@ class Service:
         self._source = source
         self._stamp: Hashable = None
         self._migrate = migrate
-        self._clock = clock or SystemClock()
+        self._clock = clock or SteadyClock()
+        self._machine = clock or SystemClock()
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{random.getrandbits(32):08x}"
         self._stopping = False
         self._reload_wanted = False
@@ -98,7 +100,14 @@ class Service:
             await database.close()
 
     async def _work(self, settings: Settings, database: SqlDatabase, tasks: asyncio.TaskGroup) -> None:
-        pipeline = assemble(settings, database=database, clock=self._clock, tasks=tasks, owner=self._owner)
+        pipeline = assemble(
+            settings,
+            database=database,
+            clock=self._clock,
+            machine=self._machine,
+            tasks=tasks,
+            owner=self._owner,
+        )
         if database.embedded:
             async with database.begin() as work:
                 await work.outbox.release()  # nobody else can be sending
@@ -151,6 +160,7 @@ class Service:
                 settings,
                 database=database,
                 clock=self._clock,
+                machine=self._machine,
                 tasks=tasks,
                 owner=self._owner,
                 before=running.pipeline,
@@ -200,7 +210,7 @@ class _Running:
     def __init__(self, settings: Settings, pipeline: Pipeline, tasks: asyncio.TaskGroup) -> None:
         self.settings = settings
         self.pipeline = pipeline
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(SystemClock())
         _schedule(pipeline, self.scheduler, settings)
         self._sending = [tasks.create_task(deliverer.run()) for deliverer in pipeline.deliverers]
         self.scheduler.start()

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import click
 
-from notifier.app import SystemClock
+from notifier.adapters.clock import SystemClock
 from notifier.cli.acting import ahead, signed, until_option
 from notifier.cli.context import Context
 from notifier.cli.desk import account_ids, act, clock

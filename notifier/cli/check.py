@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Sized
 import click
 
 from notifier.adapters.channels import open_channels
+from notifier.adapters.clock import SystemClock
 from notifier.adapters.cloudflare import CloudflareApi
 from notifier.adapters.database import schema
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.tables import HEAD
-from notifier.app import SystemClock, budget_of, credential_of
+from notifier.app import budget_of, credential_of
 from notifier.cli.context import Context
 from notifier.errors import NotifierError
 from notifier.settings import AccountSettings, Settings

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import click
 
+from notifier.adapters.clock import SystemClock
 from notifier.adapters.database.database import SqlUnitOfWork
 from notifier.adapters.database.explaining import Explaining
-from notifier.app import SystemClock
 from notifier.cli.acting import signed
 from notifier.cli.context import Context
 from notifier.cli.desk import Desk, act, clock, options

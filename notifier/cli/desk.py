@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from notifier.adapters.clock import SystemClock
 from notifier.adapters.database.database import SqlDatabase, SqlUnitOfWork
 from notifier.adapters.database.reading import Found, Reading, Wanted
-from notifier.app import SystemClock
 from notifier.cli.context import Context
 from notifier.domain.duration import format_duration, parse_duration
 from notifier.logs import Redaction

@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from notifier.adapters.clock import SystemClock
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.explaining import Explaining
 from notifier.adapters.database.reading import Found
-from notifier.app import Pipeline, SystemClock, assemble
+from notifier.app import Pipeline, assemble
 from notifier.cli.desk import at
 from notifier.domain.backoff import gives_up_at
 from notifier.domain.notification import Action, Kind, Notification

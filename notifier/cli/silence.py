@@ -5,8 +5,8 @@ from datetime import datetime
 
 import click
 
+from notifier.adapters.clock import SystemClock
 from notifier.adapters.database.reading import Found, Wanted
-from notifier.app import SystemClock
 from notifier.cli.acting import ahead, signed, until_option
 from notifier.cli.context import Context
 from notifier.cli.desk import Desk, account_ids, act, clock

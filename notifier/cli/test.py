@@ -6,8 +6,8 @@ from typing import assert_never
 import click
 
 from notifier.adapters.channels import open_channels
+from notifier.adapters.clock import SystemClock
 from notifier.adapters.database.reading import Found
-from notifier.app import SystemClock
 from notifier.cli.context import Context
 from notifier.cli.drill import drill
 from notifier.domain.duration import format_duration

@@ -19,6 +19,16 @@ def next_attempt(failed: int, now: datetime, *, retry_after: timedelta | None, c
     return now + max(delay, retry_after or timedelta())
 
 
+def due_as_of(now: datetime, due_at: datetime, tried_at: datetime | None, *, wait: timedelta) -> datetime:
+    """Say when a delivery is due that was promised by a clock that may have been ahead (R7).
+
+    From `now` on it waits no longer than it was to wait after its last attempt, which ended at `tried_at`; if there
+    was none, no longer than `wait`. What this has said before stands.
+    """
+    was_to_wait = wait if tried_at is None else due_at - tried_at
+    return due_at if was_to_wait < timedelta() else min(due_at, now + was_to_wait)
+
+
 def gives_up_at(recorded_at: datetime, action: Action) -> datetime:
     """Say until when it is tried: 24 h; what closes an incident at a stateful receiver, 7 days (R16, R18)."""
     return recorded_at + (_PATIENCE_TO_CLOSE if action is Action.CLOSE else _PATIENCE)

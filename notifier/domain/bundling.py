@@ -20,27 +20,27 @@ _Stories = dict[_Subject, list[Notification]]  # what is told of each subject, o
 def bundle(notifications: Sequence[Notification]) -> Notification:
     """Make one notification of several (at least one), which may be of many subjects; one is returned as it is.
 
+    They come in the order in which they were promised: their times may be those of a clock that was wrong (R7).
     The title is that of a lost site, else of what is worst now, with the number of other subjects; a site speaks for
     its links. Each subject has a line with all that is told of it; the times are those of the oldest.
     """
     if len(notifications) == 1:
         return notifications[0]
-    ordered = sorted(notifications, key=lambda told: (told.recorded_at, told.observed_at))
     stories: _Stories = {}
-    for told in ordered:
+    for told in notifications:
         stories.setdefault((told.account, told.subject), []).append(told)
     main = max((story[-1] for story in stories.values()), key=_weight)
     others = sum(1 for story in stories.values() if not _belongs(story[-1], main))
-    key = _common(told.incident_key for told in ordered) if others else main.incident_key
+    key = _common(told.incident_key for told in notifications) if others else main.incident_key
     return replace(
         main,
         title=f"{main.title} and {others} more" if others else main.title,
         lead=" ".join([*_over(stories), main.lead]),
         facts=(*_lines(stories, main), *_facts(main, stories, alone=not others)),
         incident_key=key,
-        site=_common(told.site for told in ordered),
-        observed_at=min(told.observed_at for told in ordered),
-        recorded_at=ordered[0].recorded_at,
+        site=_common(told.site for told in notifications),
+        observed_at=min(told.observed_at for told in notifications),
+        recorded_at=min(told.recorded_at for told in notifications),
     )
 
 

@@ -1,6 +1,6 @@
 """What we believe of one interconnect; saved at every change."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from notifier.domain.observation import Cause
@@ -61,3 +61,27 @@ class State:
     def is_problem(self) -> bool:
         """Whether the confirmed status is not as it should be."""
         return self.status is not None and is_problem(self.status, was_healthy=self.was_healthy)
+
+
+def as_of(state: State, now: datetime) -> State:
+    """Bring what lies in the future back to the present: a clock that was ahead wrote it (R7). The next look counts.
+
+    Of several changes brought back one remains: it must not look as if the link flapped.
+    """
+
+    def past(at: datetime | None) -> datetime | None:
+        return min(at, now) if at is not None else None
+
+    candidate = state.candidate
+    if candidate is not None:
+        first, before = min(candidate.first_seen_at, now), past(candidate.last_seen_before)
+        candidate = replace(candidate, first_seen_at=first, last_seen_before=before)
+    return replace(
+        state,
+        since=past(state.since),
+        problem_since=past(state.problem_since),
+        observed_at=past(state.observed_at),
+        last_seen_at=past(state.last_seen_at),
+        candidate=candidate,
+        changes=tuple(sorted({min(at, now) for at in state.changes})),
+    )

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
@@ -92,34 +92,37 @@ class Deliverer:
 
     async def drain(self) -> None:
         """Deliver until nothing more may be sent now; a slow send delays only its own lane."""
-        in_flight: dict[asyncio.Task[None], int] = {}
+        in_flight: dict[asyncio.Task[None], _Batch] = {}
         async with asyncio.TaskGroup() as sends:
             while True:
-                for batch in await self._claim(_AT_ONCE - sum(in_flight.values())):
-                    in_flight[sends.create_task(self._deliver(batch))] = _places(batch)
+                for batch in await self._claim(in_flight.values()):
+                    in_flight[sends.create_task(self._deliver(batch))] = batch
                 if not in_flight:
                     return
                 woken = sends.create_task(self._wake.wait())
                 await asyncio.wait({woken, *in_flight}, return_when=asyncio.FIRST_COMPLETED)
                 woken.cancel()
-                in_flight = {task: places for task, places in in_flight.items() if not task.done()}
+                in_flight = {task: batch for task, batch in in_flight.items() if not task.done()}
                 self._wake.clear()
 
-    async def _claim(self, places: int) -> list[_Batch]:
+    async def _claim(self, in_flight: Collection[_Batch]) -> list[_Batch]:
+        places = _AT_ONCE - sum(map(_places, in_flight))
         if places <= 0 or self._stopping:
             return []
         now = self._clock.now()
         try:
             async with self._database.begin() as work:
-                return await self._batches(work.outbox, places, now)
+                return await self._batches(work.outbox, places, now, [each.id for batch in in_flight for each in batch])
         except DatabaseError as error:
             self._complain("deliveries not claimed", error)
             return []
 
-    async def _batches(self, outbox: Outbox, places: int, now: datetime) -> list[_Batch]:
+    async def _batches(self, outbox: Outbox, places: int, now: datetime, in_flight: Collection[int]) -> list[_Batch]:
         name, storm = self._channel.name, self._storm
         if not await outbox.hold(name, now):
             return []
+        # A lease may run out while this process is stopped: what it is sending it must not send again beside that.
+        await outbox.renew(in_flight, until=now + LEASE, owner=self._owner)
         claim = partial(outbox.claim, name, now=now, until=now + LEASE, owner=self._owner)
         if not self._channel.bundles:
             await self._call_off(outbox, now)
@@ -159,7 +162,7 @@ class Deliverer:
 
     async def _send(self, batch: _Batch, at: datetime) -> Answer:
         try:
-            told = bundle([claimed.notification for claimed in batch])
+            told = bundle([claimed.notification for claimed in sorted(batch, key=lambda claimed: claimed.id)])
             late = at - told.recorded_at
             return await self._channel.send(
                 Message(

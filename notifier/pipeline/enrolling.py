@@ -12,7 +12,7 @@ from notifier.domain.listing import Known, Roll, call_roll
 from notifier.domain.notification import Notification
 from notifier.domain.observation import Cause
 from notifier.domain.site import Site
-from notifier.domain.state import State
+from notifier.domain.state import State, as_of
 from notifier.domain.words import Voice
 from notifier.pipeline.announcing import Announcer
 from notifier.pipeline.recording import Transactions
@@ -108,7 +108,8 @@ class Enroller:
             missing = {link.name: count for link, count in roll.watched}
             await work.watched.save_links(self._account, [link for link, _ in roll.watched], now, missing)
         anew = {*roll.removed, *(link.name for link in (*roll.returned, *roll.renewed))}
-        after = await work.watched.states(self._account, anew) if anew else {}
+        stored = await work.watched.states(self._account, anew) if anew else {}
+        after = {name: as_of(state, now) for name, state in stored.items()}
         left = {
             name: removed(after[name], now, last_listed_at=None, why=why)
             for name, why in roll.removed.items()

@@ -1,7 +1,7 @@
 """Step 3: one transaction: decide + state + transition + incident + what each channel is owed (R12)."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -9,7 +9,7 @@ from typing import TypeVar
 from notifier.domain.decision import Decision, Gap, Policy, calm, decide
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.observation import Observation
-from notifier.domain.state import State
+from notifier.domain.state import State, as_of
 from notifier.errors import ConflictError, DatabaseError, LeaseLostError
 from notifier.pipeline.announcing import Announcer, Step
 from notifier.pipeline.lease import Lease
@@ -20,6 +20,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 _TRIES = 5  # a conflict means that somebody else got on; five in a row means something is wrong
+_WORTH = timedelta(seconds=5)  # a line: what is less, the clocks of two machines may be apart
 
 
 @dataclass(slots=True)
@@ -101,10 +102,11 @@ class Recorder:
         self.policy = replace(self.policy, gap_after=self.policy.blind_after * interval)
 
     async def known(self) -> tuple[list[Interconnect], dict[str, State]]:
-        """Return the watched links, and their states where there are any, as they are stored."""
-        async with self._database.begin() as work:
-            links = await work.watched.links(self._account)
-            return list(links.values()), await work.watched.states(self._account, links)
+        """Return the watched links, and their states where there are any, as they are stored.
+
+        What a clock that was ahead has put into the future is brought back to the present first (R7).
+        """
+        return await self._transactions.do(self._known)
 
     async def seen(self, seen: Mapping[str, datetime]) -> None:
         """Write when unchanged links were last seen: one statement, whatever their number."""
@@ -128,6 +130,23 @@ class Recorder:
             await self._transactions.do(self._calm)
         except DatabaseError as error:
             _log.error("end of flapping not recorded", extra={"fields": {"cause": str(error)}})
+
+    async def _known(self, work: UnitOfWork) -> tuple[list[Interconnect], dict[str, State]]:
+        now = self._clock.now()
+        links = await work.watched.links(self._account)
+        states = await work.watched.states(self._account, links)
+        present = {name: brought for name, state in states.items() if (brought := as_of(state, now)) != state}
+        await work.watched.save_states(list(present.values()))
+        view = await work.watched.view(self._account)
+        if view.since is not None and view.since > now:
+            await work.watched.save_view(replace(view, since=now))
+        self._report_ahead([states[name] for name in present], now)
+        return list(links.values()), states | {name: _stored(state) for name, state in present.items()}
+
+    def _report_ahead(self, states: Iterable[State], now: datetime) -> None:
+        by = max((at - now for state in states for at in (state.observed_at, state.last_seen_at) if at), default=_WORTH)
+        if by > _WORTH:
+            _log.warning("stored times lay in the future", extra={"fields": {"account": self._account, "by": by}})
 
     async def _record(self, work: UnitOfWork, observations: Sequence[Observation]) -> dict[str, State]:
         names = {seen.name for seen in observations}

@@ -30,9 +30,13 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The account as it stands at one moment: conditions by subject, sites by name, open incidents by key."""
+    """The account as it stands at one moment: conditions by subject, sites by name, open incidents by key.
+
+    `calendar` is what the machine's clock says at this moment: people set silences, windows and acknowledgements by it.
+    """
 
     now: datetime
+    calendar: datetime
     rules: Rules
     silences: Collection[Silence]
     conditions: Mapping[Subject, Condition]
@@ -69,7 +73,7 @@ class Standing:
         site = self.sites.get(condition.site or "")
         if condition.subject.kind is IncidentKind.SITE:
             return self._all_covered(site) if site is not None else None
-        kept = suppressed(condition, self.silences, self.rules.windows, self.now)
+        kept = self._suppressed(condition)
         if kept is None or condition.link is None or site is None or not site.lost:
             return kept
         return kept if self._all_covered(site) is not None else None
@@ -82,11 +86,19 @@ class Standing:
             condition = self.conditions.get(subject)
             if condition is None:
                 return None
-            kept = suppressed(condition, self.silences, self.rules.windows, self.now)
+            kept = self._suppressed(condition)
             if kept is None:
                 return None
             covers.append(kept)
         return min(covers, key=lambda kept: kept.until or self.now, default=None)
+
+    def _suppressed(self, condition: Condition) -> Kept | None:
+        kept = suppressed(condition, self.silences, self.rules.windows, self.calendar)
+        return kept and self._kept(kept.why, kept.until)
+
+    def _kept(self, why: str, until: datetime | None) -> Kept:
+        """Keep back until a moment of the calendar."""
+        return Kept(why, until and until - (self.calendar - self.now))
 
     def _doubtful(self, condition: Condition) -> bool:
         site = self.sites.get(condition.site or "")
@@ -98,7 +110,7 @@ class Standing:
         if incident is None or reach.after is None:
             return None
         if (acknowledged := self.acknowledged(condition)) is not None:
-            return Kept(f"the acknowledgement by {acknowledged.by}", acknowledged.until)
+            return self._kept(f"the acknowledgement by {acknowledged.by}", acknowledged.until)
         due = incident.opened_at + reach.after
         wait = f"the wait of {format_duration(reach.after)} for an acknowledgement"
         return Kept(wait, due) if self.now < due else None
@@ -108,7 +120,7 @@ class Standing:
         for key in (condition.key, self._site_key(condition)):
             incident = self.incidents.get(key or "")
             acknowledged = incident.acknowledgement if incident is not None else None
-            if acknowledged is not None and acknowledged.holds(self.now):
+            if acknowledged is not None and acknowledged.holds(self.calendar):
                 return acknowledged
         return None
 

@@ -17,7 +17,7 @@ from notifier.domain.notification import Action, Kind, Notification
 from notifier.domain.routing import Reach
 from notifier.domain.telling import Told, Verdict, judge
 from notifier.pipeline.standing import HOLD, Rules, Standing
-from notifier.ports import Channel, Promise, UnitOfWork
+from notifier.ports import Channel, Clock, Promise, UnitOfWork
 
 _MILD = {
     Kind.RECOVERED,
@@ -91,8 +91,10 @@ class _Draft:
 class Teller:
     """Promises to each channel what it is owed."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, machine: Clock | None = None) -> None:
+        """`machine` is the clock by which people set silences and windows, if it is not the one that is passed."""
         self.rules = rules
+        self._machine = machine
 
     async def tell(
         self, work: UnitOfWork, account: str, news: Sequence[News], now: datetime, notices: Sequence[News] = ()
@@ -145,7 +147,7 @@ class Teller:
                 continue
             site = standing.sites.get(condition.site or "")
             reminder = words.tell_reminder(condition, original, now, site=site)
-            promise = self._promise(channel, condition, reminder, Action.TELL, "reminder")
+            promise = self._promise(channel, condition, reminder, Action.TELL, "reminder", now)
             draft.promise(draft.carry(reminder), promise)
         return await draft.write(work, {}, now)
 
@@ -153,10 +155,12 @@ class Teller:
         """Read everything that lies at the sites of these conditions."""
         names = {c.site for c in about if c.site is not None}
         stored = await work.ledger.conditions(account, [c.subject for c in about], names)
+        calendar = now if self._machine is None else self._machine.now()
         return Standing(
             now=now,
+            calendar=calendar,
             rules=self.rules,
-            silences=await work.ledger.silences(now),
+            silences=await work.ledger.silences(calendar),
             conditions={c.subject: c for c in stored},
             sites=await work.watched.sites(account, names) if names else {},
             incidents=await work.record.incidents([c.key for c in (*stored, *about) if c.key is not None]),
@@ -218,7 +222,8 @@ class Teller:
         if place is None or text.incident_key != key:
             text = replace(text, incident_key=key, recorded_at=standing.now)
             place = draft.carry(text)
-        draft.promise(place, self._promise(case.channel, case.condition, text, Action.CLOSE, case.verdict.why))
+        why, now = case.verdict.why, standing.now
+        draft.promise(place, self._promise(case.channel, case.condition, text, Action.CLOSE, why, now))
         return place
 
     def _tell(self, draft: _Draft, standing: Standing, case: _Case, original: Notification | None, does: Action) -> int:
@@ -229,7 +234,8 @@ class Teller:
                 site = standing.sites.get(case.condition.site or "")
                 text = words.retold(text, _why_now(case.before), standing.now, site=site)
             place = draft.carry(text)
-        draft.promise(place, self._promise(case.channel, case.condition, text, does, case.verdict.why))
+        why, now = case.verdict.why, standing.now
+        draft.promise(place, self._promise(case.channel, case.condition, text, does, why, now))
         return place
 
     def _notice(
@@ -248,19 +254,23 @@ class Teller:
             if suppression is not None:
                 draft.verdicts.append((place, 0, name, f"kept back: {suppression.why}"))
                 continue
-            draft.promise(place, self._promise(channel, about, notice.notification, Action.TELL, why))
+            promise = self._promise(channel, about, notice.notification, Action.TELL, why, standing.now)
+            draft.promise(place, promise)
 
-    def _promise(self, channel: Channel, c: Condition, told: Notification, does: Action, why: str) -> Promise:
+    def _promise(
+        self, channel: Channel, c: Condition, told: Notification, does: Action, why: str, now: datetime
+    ) -> Promise:
         """Make a delivery; what lies at one site waits for its company, where one message can tell all of it (R20)."""
         gathered = channel.bundles and c.site is not None
+        recorded_at = min(told.recorded_at, now)  # the words may be those of a clock that was ahead (R7)
         at_site = gathered or c.subject.kind is IncidentKind.SITE
         return Promise(
             channel=channel.name,
             lane=f"{c.subject.account}/site/{c.site}" if at_site else f"{c.subject.account}/{c.subject.name}",
             action=does,
             urgency=1 if does is Action.CLOSE or told.kind in _MILD else 0,
-            due_at=told.recorded_at + self.rules.wait if gathered else told.recorded_at,
-            give_up_at=gives_up_at(told.recorded_at, does),
+            due_at=recorded_at + self.rules.wait if gathered else recorded_at,
+            give_up_at=gives_up_at(recorded_at, does),
             why=why,
         )
 

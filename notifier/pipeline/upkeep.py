@@ -13,6 +13,7 @@ from notifier.domain.condition import WORKING, Condition
 from notifier.domain.incident import IncidentKind, Subject
 from notifier.domain.telling import Told
 from notifier.errors import DatabaseError
+from notifier.pipeline.delivery import LEASE
 from notifier.pipeline.telling import News, Teller
 from notifier.ports import Clock, Database, UnitOfWork
 
@@ -58,10 +59,17 @@ class Upkeep:
             _log.error("what is due by time not told", extra={"fields": {"cause": str(error)}})
 
     async def review(self) -> None:
-        """Look at everything that is open or kept back, as after a start or with new settings (R25)."""
-        now = self._clock.now()
+        """Look at everything that is open or kept back, as after a start or with new settings (R25).
+
+        What a clock that was ahead has put off is not put off any more (R7).
+        """
+        now, rules = self._clock.now(), self._teller.rules
+        async with self._database.begin() as work:
+            await work.outbox.hasten(now, wait=rules.wait, lease=LEASE)
         for account in sorted({*await self.accounts(), _NOBODYS}):
             async with self._database.begin() as work:
+                await work.ledger.lock(account)
+                await work.ledger.bring_back(account, now, remind=rules.remind)
                 subjects = await work.ledger.unsettled(account)
             await self._in(account, now, subjects, self._teller.look_again)
 

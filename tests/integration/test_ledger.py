@@ -140,11 +140,44 @@ async def test_all_that_is_kept_back_can_be_made_due_or_what_is_of_a_channel_or_
     assert await known_of(database, ONE.subject) == [KNOWN]
 
 
+async def test_what_is_due_sooner_is_not_put_off_by_whoever_has_it_looked_at_again(database: Database) -> None:
+    await know(database, KEPT)
+    async with database.begin() as work:
+        await work.ledger.look_again(LATER + timedelta(hours=1))
+        assert await work.ledger.due(LATER) == [TWO.subject]
+
+
 async def test_a_reminder_is_due_from_its_moment_on(database: Database) -> None:
     await know(database, KNOWN, FULL)
     async with database.begin() as work:
         assert await work.ledger.reminders(LEASED - seconds(1)) == []
         assert await work.ledger.reminders(LEASED) == [FULL]
+
+
+# --- A clock that was ahead ---------------------------------------------------------------------------------
+
+
+async def test_r7_what_lies_in_the_future_is_brought_back_and_nothing_else(database: Database) -> None:
+    hour, now = timedelta(hours=1), LATER
+    soon, late = now + hour, now + 5 * hour
+    began = {name: replace(OUTAGE, subject=name, opened_at=soon) for name in ("icon-ams-02", "icon-fra-01")}
+    others = replace(TWO, subject=replace(TWO.subject, account="another"), changed_at=soon)
+    async with database.begin() as work:
+        await work.record.open_incidents([OUTAGE, *began.values()])
+        await work.record.close_incidents({began["icon-fra-01"].key: late})
+        await work.ledger.save_conditions([ONE, replace(TWO, changed_at=soon), others])
+        await work.ledger.save_told([replace(KNOWN, remind_at=soon), replace(FULL, look_at=late, remind_at=late)])
+    async with database.begin() as work:
+        await work.ledger.lock(ACCOUNT)
+        await work.ledger.bring_back(ACCOUNT, now, remind=4 * hour)
+        found = await work.record.incidents([OUTAGE.key, *(i.key for i in began.values())])
+        assert [i.opened_at for i in found.values() if i.closed_at is None] == [NIGHT, now]
+        assert [i.opened_at for i in found.values() if i.closed_at is not None] == [soon]
+        conditions = await work.ledger.conditions(ACCOUNT, [ONE.subject, TWO.subject], ())
+        assert {c.subject.name: c.changed_at for c in conditions} == {"icon-ams-01": NIGHT, "icon-ams-02": now}
+        assert await work.ledger.conditions("another", [others.subject], ()) == [others]
+    assert [t.remind_at for t in await known_of(database, ONE.subject)] == [now + 4 * hour, soon]  # mail's, noc's
+    assert [t.look_at for t in await known_of(database, ONE.subject)] == [late, None]
 
 
 # --- Operators ----------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 
 import pytest
@@ -67,6 +67,21 @@ async def test_a_leased_delivery_is_nobody_elses_until_the_lease_ends(database: 
     assert await claim(database, owner="them") == []
     [taken_over] = await claim(database, owner="them", now=LEASED)
     assert taken_over.attempt == 2
+
+
+async def test_a_lease_is_renewed_by_its_owner_even_when_it_ran_out_but_not_when_it_was_taken_over(
+    database: Database,
+) -> None:
+    await put(database, promise(), promise("mail"))
+    [ours], [lost] = await claim(database), await claim(database, "mail")
+    await claim(database, "mail", owner="them", now=LEASED)
+    until = LEASED + seconds(60)
+    async with database.begin() as work:
+        await work.outbox.renew([ours.id, lost.id], until=until, owner="us")
+        await work.outbox.renew([], until=until, owner="us")
+        await work.outbox.renew([ours.id], until=until + seconds(60), owner="them")
+    assert await claim(database, owner="them", now=until - seconds(1)) == []
+    assert await settle(database, sent(ours), sent(lost)) == [sent(ours)]
 
 
 async def test_who_lost_the_lease_settles_nothing(database: Database) -> None:
@@ -294,6 +309,47 @@ async def test_what_is_tried_again_waits_for_what_is_being_sent_in_its_lane(data
     assert await claim(database, now=LEASED + seconds(1)) == []
     await settle(database, sent(second))
     assert titles(await claim(database, now=LEASED + seconds(1))) == ["title 0"]
+
+
+# --- A clock that was ahead ---------------------------------------------------------------------------------
+
+
+HOUR = timedelta(hours=1)
+
+
+async def hasten(database: Database, now: datetime = NIGHT) -> None:
+    async with database.begin() as work:
+        await work.outbox.hasten(now, wait=seconds(10), lease=seconds(60))
+
+
+async def test_r7_what_was_never_tried_waits_no_longer_than_anything_is_gathered(database: Database) -> None:
+    await put(database, promise(due_at=NIGHT + HOUR), promise("mail", due_at=NIGHT + seconds(5)))
+    await hasten(database)
+    assert await claim(database, now=NIGHT + seconds(9)) == []
+    assert titles(await claim(database, now=NIGHT + seconds(10))) == ["title 0"]
+    assert titles(await claim(database, "mail", now=NIGHT + seconds(5))) == ["title 1"]
+
+
+async def test_r7_what_was_tried_waits_as_long_as_it_was_to_and_a_receivers_wish_is_kept(database: Database) -> None:
+    await put(database, promise(), promise(lane="b"))
+    ahead, present = await claim(database)
+    wait = timedelta(minutes=30)
+    for claimed, ended in ((ahead, NIGHT + HOUR), (present, NIGHT)):
+        await settle(database, replace(again(claimed), ended_at=ended, due_at=ended + wait))
+    for _ in range(2):  # the second time there is nothing to do
+        await hasten(database)
+    assert await claim(database, now=NIGHT + wait - seconds(1)) == []
+    assert len(await claim(database, now=NIGHT + wait)) == 2
+
+
+async def test_r7_no_lease_lasts_longer_than_a_lease_does(database: Database) -> None:
+    await put(database, promise(), promise("mail"))
+    await claim(database, now=NIGHT + HOUR)
+    await claim(database, "mail", now=NIGHT)
+    await hasten(database)
+    assert await claim(database, owner="them", now=NIGHT + seconds(59)) == []
+    assert len(await claim(database, owner="them", now=NIGHT + seconds(60))) == 1
+    assert len(await claim(database, "mail", owner="them", now=NIGHT + seconds(60))) == 1
 
 
 async def test_many_claimers_never_share_a_delivery(sql_database: Database) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from notifier.domain.backoff import gives_up_at
+from notifier.domain.backoff import due_as_of, gives_up_at
 from notifier.domain.blindness import Extent, View
 from notifier.domain.decision import Gap, Transition
 from notifier.domain.incident import Incident, IncidentKind
@@ -330,6 +330,11 @@ class MemoryOutbox:
         due.sort(key=lambda lane: (min(row.promise.urgency for row in lane), lane[0].id))
         return [_lease(row, owner, until) for lane in due[:lanes] for row in (lane if whole else lane[:1])]
 
+    async def renew(self, ids: Collection[int], *, until: datetime, owner: str) -> None:
+        for row in self._tables.deliveries:
+            if row.id in ids and row.leased_by == owner:
+                row.leased_until = until
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settlement]:
         held = [settlement for settlement in settlements if self._settle(settlement)]
         self._tables.attempts += held
@@ -363,6 +368,15 @@ class MemoryOutbox:
         for row in self._tables.deliveries:
             if row.pending(old):
                 row.promise = replace(row.promise, channel=new)
+
+    async def hasten(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
+        tried = {t.claimed.id: t.ended_at for t in self._tables.attempts}
+        for row in self._tables.deliveries:
+            if row.leased_until is not None:
+                row.leased_until = min(row.leased_until, now + lease)
+            if row.outcome is Outcome.PENDING and row.promise.due_at > now:
+                due_at = due_as_of(now, row.promise.due_at, tried.get(row.id), wait=wait)
+                row.promise = replace(row.promise, due_at=due_at)
 
     async def release(self, owner: str | None = None) -> None:
         for row in self._tables.deliveries:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from notifier.domain.condition import Condition
 from notifier.domain.incident import Acknowledgement, Incident, Subject, key_of
@@ -71,7 +71,23 @@ class MemoryLedger:
     async def look_again(self, now: datetime, *, channel: str | None = None, subject: Subject | None = None) -> None:
         for key, told in self._tables.told.items():
             if told.kept is not None and channel in {None, told.channel} and subject in {None, told.subject}:
-                self._tables.told[key] = replace(told, look_at=now)
+                self._tables.told[key] = replace(told, look_at=min(told.look_at or now, now))
+
+    async def bring_back(self, account: str, now: datetime, *, remind: timedelta) -> None:
+        conditions, told = self._tables.conditions, self._tables.told
+        conditions |= {
+            subject: replace(c, changed_at=min(c.changed_at, now))
+            for subject, c in conditions.items()
+            if subject.account == account
+        }
+        told |= {
+            key: replace(t, remind_at=min(t.remind_at, now + remind))
+            for key, t in told.items()
+            if t.remind_at is not None and t.subject.account == account
+        }
+        for key, incident in self._incidents.items():
+            if incident.account == account and incident.closed_at is None:
+                self._incidents[key] = replace(incident, opened_at=min(incident.opened_at, now))
 
     async def reminders(self, now: datetime) -> list[Told]:
         return [t for t in self._tables.told.values() if t.remind_at is not None and t.remind_at <= now]

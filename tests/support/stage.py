@@ -16,6 +16,7 @@ from notifier.app import Pipeline, assemble
 from notifier.domain.incident import Acknowledgement
 from notifier.domain.matching import Matcher
 from notifier.domain.suppression import Silence
+from notifier.ports import Clock
 from notifier.settings import Settings, load
 from notifier.simulator import Account, Link, Simulator
 from tests.support.examples import ACCOUNT
@@ -31,6 +32,7 @@ class Stage:
     def __init__(self, simulator: Simulator, database_url: str, folder: Path) -> None:
         self.simulator = simulator
         self.clock = FakeClock()
+        self.machine: Clock = self.clock  # the clock that people have
         self.account: Account = simulator.account(ACCOUNT, token=TOKEN)
         self._database_url = database_url
         self._folder = folder
@@ -71,7 +73,13 @@ class Stage:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._pipeline = assemble(
-                    chosen, database=database, clock=self.clock, tasks=tasks, owner="stage", chance=lambda: 0.5
+                    chosen,
+                    database=database,
+                    clock=self.clock,
+                    machine=self.machine,
+                    tasks=tasks,
+                    owner="stage",
+                    chance=lambda: 0.5,
                 )
                 await self._pipeline.begin()
                 await self.step()
@@ -132,7 +140,7 @@ class Stage:
     async def silence(self, match: Matcher, *, minutes: float) -> int:
         """Set a silence from now on, as the command does; return its id."""
         assert self._database is not None
-        now = self.clock.now()
+        now = self.machine.now()
         until_at = now + timedelta(minutes=minutes)
         given = Silence(id=0, match=match, from_at=now, until_at=until_at, by="noc", comment="")
         async with self._database.begin() as work:
@@ -142,13 +150,13 @@ class Stage:
         """End a silence now, as the command does."""
         assert self._database is not None
         async with self._database.begin() as work:
-            assert await work.ledger.end_silence(silence, self.clock.now())
-            await work.ledger.look_again(self.clock.now())
+            assert await work.ledger.end_silence(silence, self.machine.now())
+            await work.ledger.look_again(self.machine.now())
 
     async def acknowledge(self, key: str, *, minutes: float | None = None, sticky: bool = False) -> None:
         """Take an incident in hand, as the command does."""
         assert self._database is not None
-        now = self.clock.now()
+        now = self.machine.now()
         until = None if minutes is None else now + timedelta(minutes=minutes)
         async with self._database.begin() as work:
             assert await work.ledger.acknowledge(key, Acknowledgement(by="noc", at=now, until=until, sticky=sticky))

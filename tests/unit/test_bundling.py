@@ -1,6 +1,7 @@
 """Several notifications in one message: what leads, and that nothing is left out (R17, R20, R27)."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +32,7 @@ def test_one_is_told_as_it_is() -> None:
 
 
 def test_of_two_links_the_newer_leads_and_the_other_has_a_line() -> None:
-    both = bundle([OTHER, DOWN])
+    both = bundle([DOWN, OTHER])
     assert both.title == "[production] icon-ams-02 is Down (was Healthy) #42 and 1 more"
     assert (both.kind, both.severity, both.lead) == (OTHER.kind, OTHER.severity, OTHER.lead)
     assert both.facts == (
@@ -42,6 +43,11 @@ def test_of_two_links_the_newer_leads_and_the_other_has_a_line() -> None:
     )
     assert (both.site, both.incident_key) == ("ams-a", None)
     assert (both.observed_at, both.recorded_at) == (DOWN.observed_at, DOWN.recorded_at)
+
+
+def test_what_was_promised_last_is_how_it_stands_whatever_its_time_says() -> None:
+    ahead = replace(DOWN, recorded_at=HEALTHY.recorded_at + timedelta(hours=1))
+    assert bundle([ahead, HEALTHY]).title == HEALTHY.title
 
 
 def test_the_worst_leads_whatever_came_last() -> None:

@@ -197,6 +197,47 @@ async def test_r18_what_is_just_being_opened_is_closed_when_it_is() -> None:
     assert desk.actions == [OPEN, CLOSE]
 
 
+@pytest.mark.parametrize("stateful", [False, True])
+async def test_r15_what_is_being_sent_is_not_sent_beside_it_when_its_lease_ran_out_while_we_were_stopped(
+    stateful: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    held = HeldChannel(stateful=stateful)
+    desk = Desk(held)
+    await desk.promise(DOWN)
+    draining = asyncio.ensure_future(desk.deliverer.drain())
+    await held.begun.acquire()
+    desk.clock.advance(timedelta(minutes=5))
+    await desk.promise(HEALTHY, action=CLOSE if stateful else None)
+    desk.deliverer.wake()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    await desk.process("another").drain()
+    assert len(held.tried) == 1
+    held.gate.set()
+    await draining
+    await desk.after(1)
+    assert [each.notification for each in held.taken] == [DOWN, HEALTHY]
+    assert desk.outcomes == [Outcome.SENT, Outcome.SENT]
+
+
+async def test_r15_what_could_not_be_settled_is_sent_again_by_the_same_process_when_its_lease_ends(noc: Desk) -> None:
+    fails = [True]
+
+    def promises(_: Settlement) -> bool:
+        if fails.pop():
+            raise DatabaseError("away")
+        return False
+
+    noc.promises = promises
+    await noc.promise(DOWN)
+    await noc.after(59)
+    fails = [False]
+    assert len(noc.channel.taken) == 1
+    await noc.after(3)
+    assert len(noc.channel.taken) == 2
+    assert noc.outcomes == [Outcome.SENT]
+
+
 async def test_r15_a_recovery_waits_for_its_problem(pager: Desk) -> None:
     pager.channel.answers = [Accepted(code=202), PERHAPS]
     await pager.promise(DOWN)

@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, exists, insert, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Table, and_, case, delete, exists, insert, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -91,7 +91,20 @@ class SqlLedger:
             kept.append(t.c.channel == channel)
         if subject is not None:
             kept.append(_these(t, [subject]))
-        await self._conn.execute(update(t).where(*kept).values(look_at=now))
+        # Whoever asks may have a clock ahead of the service's: nothing is put off by it.
+        sooner = case((t.c.look_at < now, t.c.look_at), else_=now)
+        await self._conn.execute(update(t).where(*kept).values(look_at=sooner))
+
+    async def bring_back(self, account: str, now: datetime, *, remind: timedelta) -> None:
+        """Bring back to `now` what lies in the future."""
+        c, i, t, latest = tables.conditions, tables.incidents, tables.told, now + remind
+        await self._conn.execute(
+            update(i).where(i.c.account == account, i.c.closed_at.is_(None), i.c.opened_at > now).values(opened_at=now)
+        )
+        await self._conn.execute(update(c).where(c.c.account == account, c.c.changed_at > now).values(changed_at=now))
+        await self._conn.execute(
+            update(t).where(t.c.account == account, t.c.remind_at > latest).values(remind_at=latest)
+        )
 
     async def reminders(self, now: datetime) -> list[Told]:
         """Return whom to remind."""

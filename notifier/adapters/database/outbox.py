@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Row,
     Subquery,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -23,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
 from notifier.adapters.database.tables import attempts, deliveries, incidents, notifications, observations
-from notifier.domain.backoff import gives_up_at
+from notifier.domain.backoff import due_as_of, gives_up_at
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
 from notifier.domain.pacing import Sent
@@ -148,6 +149,14 @@ class SqlOutbox:
         told = await self.notifications([row.notification for row in found])
         return [_claimed(row, told[row.notification]) for row in found if row.id in ours]
 
+    async def renew(self, ids: Collection[int], *, until: datetime, owner: str) -> None:
+        """Lease anew what the owner still has leased."""
+        d = deliveries
+        if ids:
+            await self._conn.execute(
+                update(d).where(d.c.id.in_(ids), d.c.leased_by == owner).values(leased_until=until)
+            )
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settlement]:
         """Write what came of a message's deliveries; return those whose lease was not lost to another meanwhile."""
         held = [settlement for settlement in settlements if await self._settle(settlement)]
@@ -192,6 +201,25 @@ class SqlOutbox:
             update(d).where(d.c.id == delivery).values(**again, give_up_at=gives_up_at(at, Action(action)))
         )
         return True
+
+    async def hasten(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
+        """Have nothing wait from `now` on longer than it was to."""
+        d, a = deliveries, attempts
+        await self._conn.execute(update(d).where(d.c.leased_until > now + lease).values(leased_until=now + lease))
+        tried = (
+            select(d.c.id, d.c.due_at, func.max(a.c.ended_at).label("at"))
+            .join_from(d, a, a.c.delivery == d.c.id, isouter=True)
+            .where(d.c.outcome == Outcome.PENDING, d.c.due_at > now)
+            .group_by(d.c.id, d.c.due_at)
+        )
+        sooner = [
+            {"late": row.id, "due": due_at}
+            for row in await self._conn.execute(tried)
+            if (due_at := due_as_of(now, row.due_at, row.at, wait=wait)) < row.due_at
+        ]
+        if sooner:
+            at_id = update(d).where(d.c.id == bindparam("late")).values(due_at=bindparam("due"))
+            await self._conn.execute(at_id, sooner)
 
     async def release(self, owner: str | None = None) -> None:
         """Give up leases: an owner's, or everybody's."""
