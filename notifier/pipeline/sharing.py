@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from notifier.domain.sharing import spread
-from notifier.errors import DatabaseError
+from notifier.errors import DatabaseError, LeaseLostError
 from notifier.pipeline.lease import Lease
 from notifier.ports import Clock, Database, Replica, Roster
 
@@ -137,7 +137,7 @@ class Sharing:
         for account in sorted(self._held() - self._begun):
             try:
                 await self._watches[account].begin()
-            except DatabaseError as error:
+            except (DatabaseError, LeaseLostError) as error:
                 self._complain(error)
                 self._due_at = None
                 return
