@@ -107,6 +107,7 @@ class Poller:
             del self._due[gone]
         for gone in self._states.keys() - self._links.keys():
             del self._states[gone]
+            self._stored.pop(gone, None)
         now = self._clock.now()
         for name in sorted(self._links):
             if name not in self._phases:
@@ -276,7 +277,7 @@ class Poller:
         now, waiting = self._clock.now(), {seen.name for seen in self._observed}
         for name in {seen.name for seen in batch} - waiting:
             if name in self._links:
-                self._states[name] = self._stored.pop(name)
+                self._states[name] = self._stored.pop(name, self._states[name])
                 self._again(name, now + self._pace.recheck, urgent=True)
 
     def _recorded(self, states: Mapping[str, State]) -> None:

@@ -110,13 +110,14 @@ async def test_what_the_database_will_never_take_holds_up_nothing_else(
 async def test_what_was_seen_under_a_lease_that_another_took_is_not_recorded(
     shared_database: Database, clock: FakeClock, cloudflare: FakeCloudflare, events: FakeChannel
 ) -> None:
-    async with at_work(shared_database, clock, cloudflare, events, lease=Lease()) as bench:
-        async with shared_database.begin() as work:
-            bench.lease.fence = (await work.leases.take("one", [ACCOUNT], seconds(15)))[ACCOUNT]
-        bench.lease.until = clock.now() + timedelta(days=1)
+    async with shared_database.begin() as work:
+        fence = (await work.leases.take("one", [ACCOUNT], seconds(15)))[ACCOUNT]
+    lease = Lease(until=clock.now() + timedelta(days=1), fence=fence)
+    async with at_work(shared_database, clock, cloudflare, events, lease=lease) as bench:
         await bench.advance(2 * INTERVAL)
+        clock.advance(seconds(15))
         async with shared_database.begin() as work:
-            await work.leases.take("two", [ACCOUNT], seconds(15))
+            assert await work.leases.take("two", [ACCOUNT], seconds(15)) == {ACCOUNT: fence + 1}
         cloudflare.words[LINK.name] = "Down"
         await bench.advance(2 * INTERVAL)
         asked = len(cloudflare.asked)

@@ -59,7 +59,7 @@ class MemoryLeases:
                 self._tables.leases[account] = (None, fence, self._clock.now())
 
     async def holds(self, account: str, fence: int) -> bool:
-        return self._tables.leases.get(account, (None, 0, self._clock.now()))[1] == fence
+        return account in self._tables.leases and self._tables.leases[account][1] == fence
 
 
 class MemoryBudgets:
