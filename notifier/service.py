@@ -28,6 +28,8 @@ _CALM_EVERY = timedelta(seconds=15)
 _DELIVER_EVERY = timedelta(seconds=2)  # retries fall due by time alone
 _AUDIT_EVERY = timedelta(minutes=1)
 _PRUNE_EVERY = timedelta(hours=1)
+_MOVE_EVERY = timedelta(seconds=1)
+_HEALTH_EVERY = timedelta(seconds=10)
 _WATCH_EVERY = timedelta(seconds=5)  # the configuration, where that is wanted
 _TICK_AT_MOST, _TICK_AT_LEAST = timedelta(seconds=1), timedelta(milliseconds=20)
 _PATIENCE = timedelta(seconds=3)  # with what is in flight at a stop, and
@@ -211,6 +213,7 @@ class _Running:
         self.settings = settings
         self.pipeline = pipeline
         self.scheduler = Scheduler(SystemClock())
+        pipeline.health.begin()
         _schedule(pipeline, self.scheduler, settings)
         self._sending = [tasks.create_task(deliverer.run()) for deliverer in pipeline.deliverers]
         self.scheduler.start()
@@ -218,6 +221,7 @@ class _Running:
     async def finish(self) -> None:
         """Start nothing more, and let what is in flight end."""
         await asyncio.gather(self.scheduler.stop(_PATIENCE), _finish(self.pipeline, self._sending))
+        self.pipeline.health.rest()
 
 
 def _require_same_database(settings: Settings, running: Settings) -> None:
@@ -243,6 +247,10 @@ def _schedule(pipeline: Pipeline, scheduler: Scheduler, settings: Settings) -> N
     scheduler.every(_DELIVER_EVERY, pipeline.wake, name="delivery")
     scheduler.every(_AUDIT_EVERY, pipeline.audit.check, name="audit")
     scheduler.every(_PRUNE_EVERY, pipeline.upkeep.prune, name="retention")
+    scheduler.every(_MOVE_EVERY, pipeline.health.moves, name="sign of life")
+    scheduler.every(_HEALTH_EVERY, pipeline.health.look, name="health")
+    # Not at once: who dies within a minute, again and again, is not alive.
+    scheduler.every(settings.heartbeat.every, pipeline.beat, name="heartbeat", at_once=False)
 
 
 async def _finish(pipeline: Pipeline, sending: Sequence[asyncio.Task[None]]) -> None:

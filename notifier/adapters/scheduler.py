@@ -35,8 +35,8 @@ class Scheduler:
         self._running: set[asyncio.Task[None]] = set()
         self._look: asyncio.TimerHandle | None = None
 
-    def every(self, interval: timedelta, job: Job, *, name: str) -> None:
-        """Run a job now and then every `interval`."""
+    def every(self, interval: timedelta, job: Job, *, name: str, at_once: bool = True) -> None:
+        """Run a job now, unless not `at_once`, and then every `interval`."""
 
         async def run() -> None:
             # Its own task, because APScheduler's shutdown cancels what it runs.
@@ -47,7 +47,8 @@ class Scheduler:
             if not task.cancelled():
                 task.result()
 
-        self._scheduler.add_job(run, _Each(interval), id=name, name=name)
+        first = self._machine.now() + (timedelta() if at_once else interval)
+        self._scheduler.add_job(run, _Each(interval), id=name, name=name, next_run_time=first)
 
     def start(self) -> None:
         """Start the jobs; needs a running event loop."""

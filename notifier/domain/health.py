@@ -82,9 +82,8 @@ def ailments(signs: Signs, now: datetime) -> dict[Vital, str]:
 
 
 def _loop(signs: Signs, now: datetime) -> str | None:
-    if signs.moved_at is None or now - signs.moved_at <= _STILL:
-        return None
-    return f"nothing was begun for {format_duration(now - signs.moved_at)}"
+    still = timedelta() if signs.moved_at is None else abs(now - signs.moved_at)  # a clock set back stops it, too
+    return f"nothing was begun for {format_duration(still)}" if still > _STILL else None
 
 
 def _database(signs: Signs, now: datetime) -> str | None:

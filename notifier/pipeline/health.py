@@ -16,29 +16,37 @@ _log = logging.getLogger(__name__)
 class Health:
     """Whether this process does its work. What an account's links are, or whether it can be seen, is not part of it."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        pollers: Sequence[Poller],
+        channels: Collection[str],
+        audit: Audit,
+        timeout: timedelta,
+    ) -> None:
+        """`timeout` is for one request to Cloudflare."""
         self._database = database
         self._clock = clock
-        self._pollers: Sequence[Poller] = ()
-        self._channels: Collection[str] = ()
-        self._audit: Audit | None = None
-        self._timeout = timedelta()
+        self._pollers = pollers
+        self._channels = channels
+        self._audit = audit
+        self._timeout = timeout
         self._began_at = self._answered_at = clock.now()
         self._moved_at: datetime | None = None
         self._earliest_due_at: datetime | None = None
         self._reported: set[Vital] = set()
 
-    def follow(self, *, pollers: Sequence[Poller], channels: Collection[str], audit: Audit, timeout: timedelta) -> None:
-        """Judge by these from now on; `timeout` is for one request to Cloudflare. The database has just answered."""
-        self._pollers, self._channels, self._audit, self._timeout = pollers, channels, audit, timeout
+    def begin(self) -> None:
+        """Expect the schedule to move from now on; the database has just answered."""
         self._began_at = self._answered_at = self._moved_at = self._clock.now()
-        self._earliest_due_at = None
 
     def rest(self) -> None:
-        """Expect no beat until there is one: the schedule has been stopped."""
+        """Expect nothing of the schedule until it moves again: it was stopped."""
         self._moved_at = None
 
-    async def beat(self) -> None:
+    async def moves(self) -> None:
         """Take note that the schedule moves; called each second."""
         self._moved_at = self._clock.now()
 
@@ -54,13 +62,12 @@ class Health:
 
     def ailments(self) -> dict[Vital, str]:
         """Return what is wrong now, each in a sentence without any name; nothing if all is well."""
-        audit = self._audit
         signs = Signs(
             moved_at=self._moved_at,
             answered_at=self._answered_at,
-            audited_at=(audit and audit.at) or self._began_at,
+            audited_at=self._audit.at or self._began_at,
             earliest_due_at=self._earliest_due_at,
-            violations=len((audit and audit.found) or ()),
+            violations=len(self._audit.found or ()),
             polls=[poller.progress for poller in self._pollers],
             timeout=self._timeout,
         )

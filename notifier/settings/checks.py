@@ -139,6 +139,8 @@ def _check_credentials(draft: Draft, path: Path) -> None:
 def _holders(values: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the maps that secrets stand in."""
     yield (), values
+    if isinstance(values.get("heartbeat"), dict):
+        yield ("heartbeat",), values["heartbeat"]
     yield from _entries(values, "accounts")
     yield from _entries(values, "channels")
 

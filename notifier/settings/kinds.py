@@ -116,13 +116,18 @@ def is_zone(name: str) -> bool:
     return True
 
 
-def _is_database(url: SecretStr) -> bool:
-    text = url.get_secret_value()
-    try:
-        port = urlsplit(text).port
-    except ValueError:  # a special character in the password ends the host's name early
-        return False
-    return port != 0 and re.fullmatch(r"(sqlite:///|postgresql://)\S.*", text) is not None
+def _url_like(pattern: str) -> Callable[[SecretStr], bool]:
+    """Whether it looks so, and its port can be one."""
+
+    def fits(url: SecretStr) -> bool:
+        text = url.get_secret_value()
+        try:
+            port = urlsplit(text).port
+        except ValueError:  # a special character in the password ends the host's name early
+            return False
+        return port != 0 and re.fullmatch(pattern, text) is not None
+
+    return fits
 
 
 def _as_cloudflare_writes(status: Any) -> Any:
@@ -208,12 +213,16 @@ ChannelUrl = Annotated[
         shown=False,
     ),
 ]
+PingUrl = Annotated[
+    SecretStr,
+    expecting("an http:// or https:// URL", fits=_url_like(r"https?://[^\s/?#]+([/?][^\s#]*)?"), shown=False),
+]
 DatabaseUrl = Annotated[
     SecretStr,
     expecting(
         "sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME, special characters in the password"
         " percent-encoded",
-        fits=_is_database,
+        fits=_url_like(r"(sqlite:///|postgresql://)\S.*"),
         shown=False,
     ),
 ]

@@ -101,16 +101,20 @@ class Ward:
         self.cloudflare = FakeCloudflare()
         self.cloudflare.add(LINK)
         self.noc = FakeChannel("noc")
-        self.health = Health(database=self.database, clock=self.clock)
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[Bench]:
         async with at_work(self.database, self.clock, self.cloudflare, self.noc) as bench:
-            self.follow(bench)
+            self.health = Health(
+                database=self.database,
+                clock=self.clock,
+                pollers=[bench.poller],
+                channels=["noc"],
+                audit=bench.audit,
+                timeout=TIMEOUT,
+            )
+            self.health.begin()
             yield bench
-
-    def follow(self, bench: Bench) -> None:
-        self.health.follow(pollers=[bench.poller], channels=["noc"], audit=bench.audit, timeout=TIMEOUT)
 
     async def pass_time(self, bench: Bench, span: timedelta, *, sending: bool = True) -> None:
         """Let everything go on, but for what hangs; ends with a look at the health."""
@@ -122,17 +126,13 @@ class Ward:
             await bench.audit.check()
             for deliverer in bench.deliverers if sending else ():
                 await deliverer.drain()
-            await self.health.beat()
+            await self.health.moves()
             await self.health.look()
 
 
 @pytest.fixture
 def ward() -> Ward:
     return Ward()
-
-
-async def test_before_there_is_anything_to_follow_nothing_is_wrong(ward: Ward) -> None:
-    assert ward.health.ailments() == {}
 
 
 async def test_while_all_goes_on_it_is_healthy(ward: Ward) -> None:
@@ -156,7 +156,7 @@ async def test_r30_polls_that_nobody_begins_are_wrong(ward: Ward) -> None:
     async with ward.at_work():
         for _ in range(15):
             ward.clock.advance(seconds(10))
-            await ward.health.beat()
+            await ward.health.moves()
             await ward.health.look()
         assert ward.health.ailments().keys() == {Vital.POLLS}
 
@@ -240,12 +240,18 @@ async def test_a_schedule_that_stands_still_is_wrong_unless_it_was_stopped(ward:
         assert ward.health.ailments() == {}
 
 
-async def test_r31_after_a_reload_the_new_pipeline_counts(ward: Ward) -> None:
+async def test_what_was_before_the_schedule_began_does_not_count(ward: Ward) -> None:
     async with ward.at_work():
         ward.clock.advance(timedelta(hours=1))
-        assert len(ward.health.ailments()) == 4
-        async with ward.at_work():
-            assert ward.health.ailments() == {}
+        assert ward.health.ailments().keys() == {Vital.LOOP, Vital.DATABASE, Vital.POLLS, Vital.AUDIT}
+        ward.health.begin()
+        assert ward.health.ailments().keys() == {Vital.POLLS, Vital.AUDIT}  # these are older
+
+
+async def test_a_clock_that_is_set_back_stops_the_schedule_too(ward: Ward) -> None:
+    async with ward.at_work():
+        ward.clock.advance(-timedelta(hours=1))
+        assert ward.health.ailments() == {Vital.LOOP: "nothing was begun for 1h"}
 
 
 async def test_only_the_edges_are_logged(ward: Ward, caplog: pytest.LogCaptureFixture) -> None:

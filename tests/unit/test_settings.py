@@ -64,6 +64,10 @@ def test_a_section_with_nothing_in_it_is_all_defaults(tmp_path: Path) -> None:
     assert _load(tmp_path, _GOOD + "poll:\n").poll.recheck == timedelta(seconds=15)
 
 
+def test_what_is_not_wanted_can_be_null(tmp_path: Path) -> None:
+    assert _load(tmp_path, _GOOD + "heartbeat: {url: null}\n").heartbeat.url is None
+
+
 def test_an_id_of_digits_alone_keeps_its_leading_zeros(tmp_path: Path) -> None:
     assert _load(tmp_path, _GOOD.replace("abc", "0123456701234567")).accounts[0].id == "0123456701234567"
 
@@ -285,7 +289,8 @@ def test_a_file_that_cannot_be_read_is_named_with_the_system_s_reason(tmp_path: 
 
 
 def test_each_secret_can_lie_in_a_file(tmp_path: Path) -> None:
-    for name, secret in {"db": "sqlite:///x.db", "t": "token", "k": "key", "u": "json://host"}.items():
+    secrets = {"db": "sqlite:///x.db", "t": "token", "k": "key", "u": "json://host", "h": "https://hc.example.org/x"}
+    for name, secret in secrets.items():
         _write(tmp_path, f"{secret}\n", name)
     text = f"""\
 database_file: db
@@ -294,6 +299,7 @@ accounts:
   - {{id: b, email: me@example.org, key_file: k}}
 channels:
   noc: {{url_file: u}}
+heartbeat: {{url_file: h}}
 """
     settings = _load(tmp_path, text)
     assert settings.database.get_secret_value() == "sqlite:///x.db"
@@ -303,6 +309,8 @@ channels:
     assert key is not None
     assert key.get_secret_value() == "key"
     assert settings.channels["noc"].url.get_secret_value() == "json://host"
+    assert settings.heartbeat.url is not None
+    assert settings.heartbeat.url.get_secret_value() == "https://hc.example.org/x"
 
 
 def test_a_secret_s_file_that_is_no_good_is_named(tmp_path: Path) -> None:
@@ -455,7 +463,10 @@ def test_what_is_no_yaml_is_told_in_plain_words_with_its_place(text: str, told: 
         "database: 'postgresql://[host/name'",
         "database: []",
         "web: {listen: null}",
-        "heartbeat: {url: null}",
+        "heartbeat: {url: hc.example.org/ping}",
+        "heartbeat: {url: 'https://hc.example.org/ping#here'}",
+        "heartbeat: {url: 'https://hc.example.org:99999/ping'}",
+        "heartbeat: {every: 100ms}",
         "group: {wait: 6m}",
         "remind: 31d",
         "detection: {flapping: {changes: 101}}",
