@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.scheduler import Scheduler
 from notifier.app import Pipeline, assemble
 from notifier.errors import ConfigurationError, DatabaseError
+from notifier.oversight import Oversight
 from notifier.pipeline.budgeting import EVERY
 from notifier.ports import Clock
 from notifier.settings import Settings
@@ -89,19 +91,21 @@ class Service:
         """Work until stopped.
 
         Raises:
-            ConfigurationError, DatabaseHeldError, DatabaseUnreachableError, SchemaError: It can't start.
+            ConfigurationError, DatabaseHeldError, DatabaseUnreachableError, SchemaError, ListenError: It can't start.
         """
         settings = self._load()
         database = SqlDatabase(settings.database.get_secret_value())
         database.hold()
         try:
             await database.prepare(migrate=self._migrate)
-            async with asyncio.TaskGroup() as tasks:
-                await self._work(settings, database, tasks)
+            async with asyncio.TaskGroup() as tasks, aclosing(Oversight(settings.web)) as oversight:
+                await self._work(settings, database, tasks, oversight)
         finally:
             await database.close()
 
-    async def _work(self, settings: Settings, database: SqlDatabase, tasks: asyncio.TaskGroup) -> None:
+    async def _work(
+        self, settings: Settings, database: SqlDatabase, tasks: asyncio.TaskGroup, oversight: Oversight
+    ) -> None:
         pipeline = assemble(
             settings,
             database=database,
@@ -116,6 +120,7 @@ class Service:
         await pipeline.begin()
         running = _Running(settings, pipeline, tasks)
         self._watch(running)
+        oversight.open(pipeline.health, tasks)
         links = sum(watch.poller.watched for watch in pipeline.watches)
         _log.info("started", extra={"fields": {"accounts": len(pipeline.watches), "known_links": links}})
         while not self._stopping:
@@ -123,8 +128,11 @@ class Service:
             self._woken.clear()
             if self._reload_wanted and not self._stopping:
                 self._reload_wanted = False
+                oversight.reloading()
                 running = await self._reloaded(running, database, tasks)
+                oversight.reloaded(running.pipeline.health)
         _log.info("stopping")
+        oversight.stopping()
         await running.finish()
         try:
             async with asyncio.timeout(_BRIEFLY.total_seconds()):
@@ -157,7 +165,7 @@ class Service:
         """Take a new configuration, read and checked whole before anything stops; return what runs then."""
         try:
             settings = self._load()
-            _require_same_database(settings, running.settings)
+            _require_same_place(settings, running.settings)
             pipeline = assemble(
                 settings,
                 database=database,
@@ -224,9 +232,13 @@ class _Running:
         self.pipeline.health.rest()
 
 
-def _require_same_database(settings: Settings, running: Settings) -> None:
-    if settings.database != running.database:
-        raise ConfigurationError(["database: it can't be changed while the service runs; restart it"])
+def _require_same_place(settings: Settings, running: Settings) -> None:
+    places = {
+        "database": settings.database != running.database,
+        "web.listen": settings.web.listen != running.web.listen,
+    }
+    if moved := [f"{name}: it can't be changed while the service runs; restart it" for name in places if places[name]]:
+        raise ConfigurationError(moved)
 
 
 def _schedule(pipeline: Pipeline, scheduler: Scheduler, settings: Settings) -> None:

@@ -65,8 +65,9 @@ class Scheduler:
 
     async def stop(self, within: timedelta) -> None:
         """Start no more jobs and wait for those running; what takes longer than `within` is cancelled."""
-        if self._look is not None:
-            self._look.cancel()
+        if self._look is None:
+            return  # it never started
+        self._look.cancel()
         self._scheduler.pause()
         running = set(self._running)
         if running:

@@ -42,7 +42,7 @@ class Progress:
     seen_at: datetime | None = None
 
     def stuck_for(self, now: datetime, timeout: timedelta) -> timedelta | None:
-        """Return for how long a poll is due, under way or unwritten, if that is longer than Cloudflare can make it take.
+        """Return for how long a poll is due, under way or unwritten, if that can't be Cloudflare's doing.
 
         `timeout` is for one request; a poll may have to wait for a listing's first.
         """

@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from notifier.adapters.cron import check_cron
 from notifier.domain.duration import parse_duration
 from notifier.domain.status import HEALTHY, KNOWN, Severity
+from notifier.settings.address import is_address
 from notifier.settings.moments import MOMENT, is_moment
 
 CHANNEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,29}$"
@@ -196,6 +197,7 @@ Moment = Annotated[
     expecting("a moment such as 2026-12-01T22:00+01:00, or 2026-12-01T22:00 by the clocks there", fits=is_moment),
 ]
 Zone = Annotated[str, expecting("an IANA time zone, such as UTC or Europe/Amsterdam", fits=is_zone)]
+Listen = Annotated[str, expecting("an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080", fits=is_address)]
 ApiUrl = Annotated[
     str,
     Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"),

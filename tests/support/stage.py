@@ -58,6 +58,7 @@ class Stage:
             "channels": {
                 name: {"url": url, "format": self.formats.get(name, "text")} for name, url in channels.items()
             },
+            "web": {"listen": None},
             "group": {"wait": "0s"},  # what is told is told at once, unless a scenario wants otherwise
             **self.more,
         }

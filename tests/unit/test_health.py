@@ -240,6 +240,15 @@ async def test_a_schedule_that_stands_still_is_wrong_unless_it_was_stopped(ward:
         assert ward.health.ailments() == {}
 
 
+async def test_to_say_how_it_is_asks_nobody(ward: Ward) -> None:
+    async with ward.at_work() as bench:
+        ward.database.trouble = DatabaseError("disk full")
+        asked = len(ward.cloudflare.asked)
+        for _ in range(10):
+            assert ward.health.ailments() == {}
+        assert (len(ward.cloudflare.asked), bench.poller.progress.begun_at) == (asked, None)
+
+
 async def test_what_was_before_the_schedule_began_does_not_count(ward: Ward) -> None:
     async with ward.at_work():
         ward.clock.advance(timedelta(hours=1))
