@@ -1,13 +1,17 @@
 """What the real process answers over HTTP, and where it listens."""
 
+import asyncio
 import re
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from signal import SIGHUP
+from signal import SIGCONT, SIGHUP, SIGSTOP
 
 import httpx
 import pytest
+import yaml
 
 from notifier.adapters.web import bind
 from notifier.errors import ListenError
@@ -107,3 +111,31 @@ async def test_the_usual_address_is_done_without_if_it_is_taken(
         await service.start()
         assert await service.stop() == 0
     assert service.log.count("not listening, and doing without") == 1
+
+
+HEALTHCHECK = yaml.safe_load((Path(__file__).parents[2] / "docker-compose.yml").read_text())["services"]["notifier"][
+    "healthcheck"
+]["test"]
+
+
+async def passes(service: Service) -> bool:
+    """Whether the health check of docker-compose.yml passes; it asks where the service listens."""
+    how, program, option, code = HEALTHCHECK
+    assert (how, program, option) == ("CMD", "python", "-c")
+    here = code.replace("8080", address(service).rpartition(":")[2])
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", here, stdout=PIPE, stderr=PIPE)
+    await process.communicate()
+    return process.returncode == 0
+
+
+async def test_the_containers_health_check_passes_while_it_works_and_not_while_it_stands_still(
+    service: Service, write: Write, http_receiver: HttpReceiver
+) -> None:
+    write(noc(http_receiver), web=ANY)
+    await service.start()
+    assert await passes(service)
+    service.signal(SIGSTOP)
+    assert not await passes(service)
+    service.signal(SIGCONT)
+    assert await passes(service)
+    assert await service.stop() == 0
