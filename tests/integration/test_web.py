@@ -5,7 +5,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import httpx
 import pytest
@@ -124,6 +124,24 @@ async def test_it_holds_only_so_many_connections_open(asked: Asked) -> None:
         for _, writer in connected:
             writer.close()
     assert closed == [False] * 100 + [True] * 10
+
+
+async def test_who_is_still_connected_does_not_hold_up_the_end(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:
+    whole = b"GET /readyz HTTP/1.1\r\nHost: here\r\n\r\n"
+    began = asyncio.get_running_loop().time()
+    with silence(caplog):
+        async with asked.running() as client:
+            assert (await client.get("/readyz")).status_code == 200
+            connected = [(sent, *await asked.connect()) for sent in (b"", whole[:20], whole, whole + whole[:20])]
+            for sent, reader, writer in connected:
+                writer.write(sent)
+                if sent.startswith(whole):
+                    await reader.readuntil(b"}")
+    assert asyncio.get_running_loop().time() - began < 5
+    for *_, writer in connected:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 @pytest.mark.slow
