@@ -82,7 +82,7 @@ def ailments(signs: Signs, now: datetime) -> dict[Vital, str]:
 
 
 def _loop(signs: Signs, now: datetime) -> str | None:
-    still = timedelta() if signs.moved_at is None else abs(now - signs.moved_at)  # a clock set back stops it, too
+    still = timedelta() if signs.moved_at is None else now - signs.moved_at
     return f"nothing was begun for {format_duration(still)}" if still > _STILL else None
 
 
