@@ -12,6 +12,7 @@ from notifier.adapters.channels import open_channels
 from notifier.adapters.channels.fingerprint import fingerprint
 from notifier.adapters.cloudflare import CloudflareApi, Credential, Key, Token
 from notifier.adapters.database.database import SqlDatabase
+from notifier.adapters.heartbeat import Heartbeat
 from notifier.domain.budget import RequestBudget
 from notifier.domain.decision import Policy
 from notifier.domain.flapping import Flapping
@@ -27,6 +28,7 @@ from notifier.pipeline.budgeting import Budgeting
 from notifier.pipeline.delivery import Deliverer
 from notifier.pipeline.discovery import Discovery, Selection
 from notifier.pipeline.enrolling import Enroller
+from notifier.pipeline.health import Health
 from notifier.pipeline.lease import Lease
 from notifier.pipeline.polling import Pace, Poller
 from notifier.pipeline.recording import Recorder, Transactions
@@ -55,6 +57,8 @@ class Pipeline:
     deliverers: Sequence[Deliverer]
     upkeep: Upkeep
     audit: Audit
+    health: Health
+    heartbeat: Heartbeat | None
     channels: Sequence[Channel]
     budgets: Mapping[Credential, RequestBudget]
     budgeting: Budgeting
@@ -90,12 +94,19 @@ class Pipeline:
         for deliverer in self.deliverers:
             deliverer.wake()
 
+    async def beat(self) -> None:
+        """Let the heartbeat's receiver hear how it is, if there is one (R30)."""
+        if self.heartbeat is not None:
+            await self.heartbeat.beat(self.health.ailments().values())
+
     async def close(self) -> None:
         """Let go of every connection."""
         for watch in self.watches:
             await watch.cloudflare.close()
         for channel in self.channels:
             await channel.close()
+        if self.heartbeat is not None:
+            await self.heartbeat.close()
 
 
 def assemble(
@@ -115,7 +126,7 @@ def assemble(
     `before` this one counts on (R29, R32).
 
     Raises:
-        ConfigurationError: A channel's URL is not one.
+        ConfigurationError: A channel's URL, or the heartbeat's, is not one.
     """
     channels = open_channels(
         {name: channel.url.get_secret_value() for name, channel in settings.channels.items()},
@@ -161,11 +172,22 @@ def assemble(
     audit = Audit(database=database, clock=clock, teller=teller, names=names, committed=committed)
     watches = [wiring.watch(account) for account in settings.accounts]
     marks = {name: fingerprint(channel.url.get_secret_value()) for name, channel in settings.channels.items()}
+    health = Health(
+        database=database,
+        clock=clock,
+        pollers=[watch.poller for watch in watches],
+        channels=channels.keys(),
+        audit=audit,
+        timeout=settings.cloudflare.timeout,
+    )
+    ping = settings.heartbeat.url
     return Pipeline(
         watches=watches,
         deliverers=deliverers,
         upkeep=upkeep,
         audit=audit,
+        health=health,
+        heartbeat=None if ping is None else Heartbeat(ping.get_secret_value()),
         channels=list(channels.values()),
         budgets=wiring.budgets,
         budgeting=wiring.budgeting(),

@@ -40,6 +40,10 @@ class SchemaError(NotifierError):
     """The database's schema is not the one this release works with."""
 
 
+class ListenError(NotifierError):
+    """An address can't be listened on; later it may be."""
+
+
 class ConflictError(NotifierError):
     """Somebody else saved the same record first; read it again and decide again (R14)."""
 

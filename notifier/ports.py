@@ -483,6 +483,10 @@ class Outbox(Protocol):
         """Abandon everything pending for a channel that is no more; return how many."""
         ...
 
+    async def earliest_due(self, channels: Collection[str]) -> datetime | None:
+        """Return when the first of what is pending for these channels is due; of each lane its oldest counts."""
+        ...
+
     async def waiting_channels(self) -> set[str]:
         """Return the channels for which something is pending."""
         ...

@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.scheduler import Scheduler
 from notifier.app import Pipeline, assemble
 from notifier.errors import ConfigurationError, DatabaseError
+from notifier.oversight import Oversight
 from notifier.pipeline.budgeting import EVERY
 from notifier.ports import Clock
 from notifier.settings import Settings
@@ -28,6 +30,8 @@ _CALM_EVERY = timedelta(seconds=15)
 _DELIVER_EVERY = timedelta(seconds=2)  # retries fall due by time alone
 _AUDIT_EVERY = timedelta(minutes=1)
 _PRUNE_EVERY = timedelta(hours=1)
+_MOVE_EVERY = timedelta(seconds=1)
+_HEALTH_EVERY = timedelta(seconds=10)
 _WATCH_EVERY = timedelta(seconds=5)  # the configuration, where that is wanted
 _TICK_AT_MOST, _TICK_AT_LEAST = timedelta(seconds=1), timedelta(milliseconds=20)
 _PATIENCE = timedelta(seconds=3)  # with what is in flight at a stop, and
@@ -87,19 +91,21 @@ class Service:
         """Work until stopped.
 
         Raises:
-            ConfigurationError, DatabaseHeldError, DatabaseUnreachableError, SchemaError: It can't start.
+            ConfigurationError, DatabaseHeldError, DatabaseUnreachableError, SchemaError, ListenError: It can't start.
         """
         settings = self._load()
         database = SqlDatabase(settings.database.get_secret_value())
         database.hold()
         try:
             await database.prepare(migrate=self._migrate)
-            async with asyncio.TaskGroup() as tasks:
-                await self._work(settings, database, tasks)
+            async with asyncio.TaskGroup() as tasks, aclosing(Oversight(settings.web)) as oversight:
+                await self._work(settings, database, tasks, oversight)
         finally:
             await database.close()
 
-    async def _work(self, settings: Settings, database: SqlDatabase, tasks: asyncio.TaskGroup) -> None:
+    async def _work(
+        self, settings: Settings, database: SqlDatabase, tasks: asyncio.TaskGroup, oversight: Oversight
+    ) -> None:
         pipeline = assemble(
             settings,
             database=database,
@@ -114,6 +120,7 @@ class Service:
         await pipeline.begin()
         running = _Running(settings, pipeline, tasks)
         self._watch(running)
+        oversight.open(pipeline.health, tasks)
         links = sum(watch.poller.watched for watch in pipeline.watches)
         _log.info("started", extra={"fields": {"accounts": len(pipeline.watches), "known_links": links}})
         while not self._stopping:
@@ -121,8 +128,11 @@ class Service:
             self._woken.clear()
             if self._reload_wanted and not self._stopping:
                 self._reload_wanted = False
+                oversight.reloading()
                 running = await self._reloaded(running, database, tasks)
+                oversight.reloaded(running.pipeline.health)
         _log.info("stopping")
+        oversight.stopping()
         await running.finish()
         try:
             async with asyncio.timeout(_BRIEFLY.total_seconds()):
@@ -155,7 +165,7 @@ class Service:
         """Take a new configuration, read and checked whole before anything stops; return what runs then."""
         try:
             settings = self._load()
-            _require_same_database(settings, running.settings)
+            _require_same_place(settings, running.settings)
             pipeline = assemble(
                 settings,
                 database=database,
@@ -211,6 +221,7 @@ class _Running:
         self.settings = settings
         self.pipeline = pipeline
         self.scheduler = Scheduler(SystemClock())
+        pipeline.health.begin()
         _schedule(pipeline, self.scheduler, settings)
         self._sending = [tasks.create_task(deliverer.run()) for deliverer in pipeline.deliverers]
         self.scheduler.start()
@@ -218,11 +229,16 @@ class _Running:
     async def finish(self) -> None:
         """Start nothing more, and let what is in flight end."""
         await asyncio.gather(self.scheduler.stop(_PATIENCE), _finish(self.pipeline, self._sending))
+        self.pipeline.health.rest()
 
 
-def _require_same_database(settings: Settings, running: Settings) -> None:
-    if settings.database != running.database:
-        raise ConfigurationError(["database: it can't be changed while the service runs; restart it"])
+def _require_same_place(settings: Settings, running: Settings) -> None:
+    places = {
+        "database": settings.database != running.database,
+        "web.listen": settings.web.listen != running.web.listen,
+    }
+    if moved := [f"{name}: it can't be changed while the service runs; restart it" for name in places if places[name]]:
+        raise ConfigurationError(moved)
 
 
 def _schedule(pipeline: Pipeline, scheduler: Scheduler, settings: Settings) -> None:
@@ -243,6 +259,10 @@ def _schedule(pipeline: Pipeline, scheduler: Scheduler, settings: Settings) -> N
     scheduler.every(_DELIVER_EVERY, pipeline.wake, name="delivery")
     scheduler.every(_AUDIT_EVERY, pipeline.audit.check, name="audit")
     scheduler.every(_PRUNE_EVERY, pipeline.upkeep.prune, name="retention")
+    scheduler.every(_MOVE_EVERY, pipeline.health.moves, name="sign of life")
+    scheduler.every(_HEALTH_EVERY, pipeline.health.look, name="health")
+    # Not at once: who dies within a minute, again and again, is not alive.
+    scheduler.every(settings.heartbeat.every, pipeline.beat, name="heartbeat", at_once=False)
 
 
 async def _finish(pipeline: Pipeline, sending: Sequence[asyncio.Task[None]]) -> None:

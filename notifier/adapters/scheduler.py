@@ -35,8 +35,8 @@ class Scheduler:
         self._running: set[asyncio.Task[None]] = set()
         self._look: asyncio.TimerHandle | None = None
 
-    def every(self, interval: timedelta, job: Job, *, name: str) -> None:
-        """Run a job now and then every `interval`."""
+    def every(self, interval: timedelta, job: Job, *, name: str, at_once: bool = True) -> None:
+        """Run a job now, unless not `at_once`, and then every `interval`."""
 
         async def run() -> None:
             # Its own task, because APScheduler's shutdown cancels what it runs.
@@ -47,7 +47,8 @@ class Scheduler:
             if not task.cancelled():
                 task.result()
 
-        self._scheduler.add_job(run, _Each(interval), id=name, name=name)
+        first = self._machine.now() + (timedelta() if at_once else interval)
+        self._scheduler.add_job(run, _Each(interval), id=name, name=name, next_run_time=first)
 
     def start(self) -> None:
         """Start the jobs; needs a running event loop."""
@@ -64,8 +65,9 @@ class Scheduler:
 
     async def stop(self, within: timedelta) -> None:
         """Start no more jobs and wait for those running; what takes longer than `within` is cancelled."""
-        if self._look is not None:
-            self._look.cancel()
+        if self._look is None:
+            return  # it never started
+        self._look.cancel()
         self._scheduler.pause()
         running = set(self._running)
         if running:

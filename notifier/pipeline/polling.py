@@ -11,6 +11,7 @@ from typing import Any
 from zlib import crc32
 
 from notifier.domain.decision import decide
+from notifier.domain.health import Progress
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.observation import CauseKind, Observation, Seen, Sight, Unseen
 from notifier.domain.schedule import next_due, phase
@@ -72,10 +73,11 @@ class Poller:
         self._due: dict[str, datetime] = {}
         self._urgent: list[tuple[datetime, str]] = []
         self._routine: list[tuple[datetime, str]] = []
-        self._busy: set[str] = set()
+        self._busy: dict[str, datetime] = {}  # since when
         self._running: set[asyncio.Task[None]] = set()
         self._unwritten: dict[str, datetime] = {}
         self._observed: list[Observation] = []
+        self._writing: Sequence[Observation] = ()
         self._recording = False
         self._record_at: datetime | None = None  # the database is away: when to try again
         self._stopping = False
@@ -91,6 +93,20 @@ class Poller:
     def watched(self) -> int:
         """How many interconnects are watched."""
         return len(self._links)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the polls are, while the account is ours (R30)."""
+        if not self._lease.holds(self._clock.now()):
+            return Progress()
+        full = len(self._busy) >= _AT_ONCE
+        unwritten = self._writing or self._observed
+        return Progress(
+            begun_at=min(self._busy.values(), default=None),
+            due_at=min(self._due.values(), default=None),
+            turns=-(-len(self._links) // _AT_ONCE) if full else 0,  # a whole round may come first
+            seen_at=unwritten[0].at if unwritten else None,
+        )
 
     def pace(self, interval: timedelta) -> None:
         """Take another interval, from each link's next poll on (R32)."""
@@ -151,7 +167,7 @@ class Poller:
             if name is None:
                 break
             del self._due[name]
-            self._busy.add(name)
+            self._busy[name] = now
             self._run(self._poll(name))
         if self._observed and not self._recording and (self._record_at is None or now >= self._record_at):
             self._recording = True
@@ -183,13 +199,13 @@ class Poller:
     async def _poll(self, name: str) -> None:
         try:
             sight = await self._cloudflare.status(name)
-            self._busy.discard(name)
+            self._busy.pop(name, None)
             self._saw(name, sight)
         except Exception:  # noqa: BLE001 - a fault of ours at one link must not blind all others (R7)
             _log.exception("poll failed by a fault of ours")
             self._again(name, self._clock.now() + self._pace.recheck, urgent=False)
         finally:
-            self._busy.discard(name)
+            self._busy.pop(name, None)
         self.tick()
 
     def _saw(self, name: str, sight: Sight) -> None:
@@ -244,8 +260,9 @@ class Poller:
         """Write what was observed; one batch at a time, until the database fails."""
         try:
             while self._observed and (self._record_at is None or self._clock.now() >= self._record_at):
-                batch, self._observed = self._observed, []
-                await self._write(batch)
+                self._writing, self._observed = self._observed, []
+                await self._write(self._writing)
+                self._writing = ()
         finally:
             self._recording = False
         self.tick()

@@ -14,6 +14,7 @@ from notifier.settings.model import (
     RateLimitSettings,
     RetentionSettings,
     Settings,
+    WebSettings,
 )
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "RateLimitSettings",
     "RetentionSettings",
     "Settings",
+    "WebSettings",
     "files",
     "load",
     "matcher_of",

@@ -6,6 +6,7 @@ from pathlib import Path as FilePath
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from notifier.settings.address import is_address, is_private
 from notifier.settings.draft import Draft
 from notifier.settings.kinds import CHANNEL_NAME, is_zone
 from notifier.settings.moments import MOMENT, is_doubtful, is_moment, parse_moment
@@ -59,6 +60,8 @@ def check(draft: Draft) -> None:
         match path:
             case ("accounts", _):
                 _check_credentials(draft, path)
+            case ("web",):
+                _check_reach(draft)
             case ("channels", _) if not (draft.given((*path, "url")) or draft.given((*path, "url_file"))):
                 draft.wrong(path, "found no URL; add url (or url_file)")
     _check_twins(draft, "accounts", "account", ("id", "name"))
@@ -68,6 +71,15 @@ def check(draft: Draft) -> None:
         _check_channels(draft, (*path, "escalate", "channels"), route.get("escalate"))
     for path, window in _entries(draft.values, "maintenance"):
         _check_window(draft, path, window)
+
+
+def _check_reach(draft: Draft) -> None:
+    """Note an address that others can reach, with nothing that keeps them out."""
+    path, guarded = ("web", "listen"), any(draft.given(("web", name)) for name in ("token", "token_file"))
+    listen = draft.values["web"].get("listen")
+    if isinstance(listen, str) and is_address(listen) and not is_private(listen) and not guarded:
+        shown = _shown(draft, path, listen)
+        draft.wrong(path, f"found {shown}, which others can reach, and no token; add token (or token_file)")
 
 
 def _check_twins(draft: Draft, section: str, each: str, names: tuple[str, ...]) -> None:
@@ -139,6 +151,7 @@ def _check_credentials(draft: Draft, path: Path) -> None:
 def _holders(values: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the maps that secrets stand in."""
     yield (), values
+    yield from (((name,), held) for name in ("web", "heartbeat") if isinstance(held := values.get(name), dict))
     yield from _entries(values, "accounts")
     yield from _entries(values, "channels")
 

@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from notifier.adapters.cron import check_cron
 from notifier.domain.duration import parse_duration
 from notifier.domain.status import HEALTHY, KNOWN, Severity
+from notifier.settings.address import is_address
 from notifier.settings.moments import MOMENT, is_moment
 
 CHANNEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,29}$"
@@ -116,13 +117,18 @@ def is_zone(name: str) -> bool:
     return True
 
 
-def _is_database(url: SecretStr) -> bool:
-    text = url.get_secret_value()
-    try:
-        port = urlsplit(text).port
-    except ValueError:  # a special character in the password ends the host's name early
-        return False
-    return port != 0 and re.fullmatch(r"(sqlite:///|postgresql://)\S.*", text) is not None
+def _url_like(pattern: str) -> Callable[[SecretStr], bool]:
+    """Whether it looks so, and its port can be one."""
+
+    def fits(url: SecretStr) -> bool:
+        text = url.get_secret_value()
+        try:
+            port = urlsplit(text).port
+        except ValueError:  # a special character in the password ends the host's name early
+            return False
+        return port != 0 and re.fullmatch(pattern, text) is not None
+
+    return fits
 
 
 def _as_cloudflare_writes(status: Any) -> Any:
@@ -191,6 +197,7 @@ Moment = Annotated[
     expecting("a moment such as 2026-12-01T22:00+01:00, or 2026-12-01T22:00 by the clocks there", fits=is_moment),
 ]
 Zone = Annotated[str, expecting("an IANA time zone, such as UTC or Europe/Amsterdam", fits=is_zone)]
+Listen = Annotated[str, expecting("an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080", fits=is_address)]
 ApiUrl = Annotated[
     str,
     Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"),
@@ -208,12 +215,16 @@ ChannelUrl = Annotated[
         shown=False,
     ),
 ]
+PingUrl = Annotated[
+    SecretStr,
+    expecting("an http:// or https:// URL", fits=_url_like(r"https?://[^\s/?#]+([/?][^\s#]*)?"), shown=False),
+]
 DatabaseUrl = Annotated[
     SecretStr,
     expecting(
         "sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME, special characters in the password"
         " percent-encoded",
-        fits=_is_database,
+        fits=_url_like(r"(sqlite:///|postgresql://)\S.*"),
         shown=False,
     ),
 ]

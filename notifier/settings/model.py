@@ -19,9 +19,11 @@ from notifier.settings.kinds import (
     FilePath,
     Identifier,
     Level,
+    Listen,
     Moment,
     Name,
     OneOrMore,
+    PingUrl,
     Share,
     Span,
     Status,
@@ -30,9 +32,14 @@ from notifier.settings.kinds import (
     Zone,
     expecting,
 )
-from notifier.settings.secret_parts import channel_secrets, database_secrets
+from notifier.settings.secret_parts import database_secrets, url_secrets
 
 _SQLITE = "sqlite:///notifier.db"
+
+
+def _or_null(made: dict[str, Any]) -> None:
+    """Say that one may write null, too: none is wanted."""
+    made["type"] = [made["type"], "null"]
 
 
 def _one_of(*together: list[JsonValue]) -> dict[str, JsonValue]:
@@ -232,6 +239,33 @@ class ReplicasSettings(Section):
     """How long an account belongs to a process that can't renew its lease; it is renewed three times in that time."""
 
 
+class WebSettings(Section):
+    """What is answered over HTTP, and to whom."""
+
+    listen: Listen | None = Field(default="127.0.0.1:8080", json_schema_extra=_or_null)
+    """Where to listen; null: nowhere. If it is left out and that port is taken, the service does without."""
+    token: Credential | None = Field(default=None, json_schema_extra=_or_null)
+    """What has to be shown to see more than the health; needed where others than this machine can reach it."""
+    token_file: FilePath | None = None
+    """A file that holds the token."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it was asked for."""
+        return "listen" in self.model_fields_set
+
+
+class HeartbeatSettings(Section):
+    """Whom to tell, again and again, that the service does its work: when they hear nothing, it does not."""
+
+    url: PingUrl | None = Field(default=None, json_schema_extra=_or_null)
+    """What to ask, as Healthchecks takes it; its /fail is told what is wrong."""
+    url_file: FilePath | None = None
+    """A file that holds the URL."""
+    every: Annotated[timedelta, Span("200ms", "1d")] = timedelta(seconds=60)
+    """How often."""
+
+
 class ReloadSettings(Section):
     """When the configuration is read again, besides at SIGHUP."""
 
@@ -288,6 +322,10 @@ class Settings(Section):
     """How bad a status is, where it is not to be as usual."""
     timezone: Zone = "UTC"
     """Messages give moments in UTC and in this zone."""
+    web: WebSettings = WebSettings()
+    """What is answered over HTTP."""
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
+    """Whom to tell that the service does its work."""
     retention: RetentionSettings = RetentionSettings()
     """How long the past is kept."""
     replicas: ReplicasSettings = ReplicasSettings()
@@ -298,10 +336,10 @@ class Settings(Section):
     """When the configuration is read again."""
 
     def secrets(self) -> frozenset[str]:
-        """Return every text that must never be seen: tokens, keys, passwords, channel URLs and their parts (R33)."""
+        """Return every text that must never be seen: tokens, keys, passwords, URLs that open something (R33)."""
         found = database_secrets(self.database.get_secret_value())
-        for account in self.accounts:
-            found |= {secret.get_secret_value() for secret in (account.token, account.key) if secret is not None}
-        for channel in self.channels.values():
-            found |= channel_secrets(channel.url.get_secret_value())
+        tokens = [self.web.token, *(secret for account in self.accounts for secret in (account.token, account.key))]
+        found |= {token.get_secret_value() for token in tokens if token is not None}
+        for url in (self.heartbeat.url, *(channel.url for channel in self.channels.values())):
+            found |= set() if url is None else url_secrets(url.get_secret_value())
         return frozenset(found)

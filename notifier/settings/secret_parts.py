@@ -13,8 +13,8 @@ def database_secrets(url: str) -> set[str]:
     return {form for password in passwords if password for form in (password, unquote(password))}
 
 
-def channel_secrets(url: str) -> set[str]:
-    """Return an Apprise URL and the parts of it that are, or may be, a token or a password.
+def url_secrets(url: str) -> set[str]:
+    """Return a channel's or the heartbeat's URL, and the parts of it that are, or may be, a token or a password.
 
     Split by hand: what Apprise takes is more than what a URL may be.
     """

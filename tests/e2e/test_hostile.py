@@ -53,18 +53,20 @@ def listening(pid: int) -> list[str]:
     return [row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in mine]
 
 
-async def test_the_service_shows_no_secret_on_its_command_line_and_opens_no_port(
-    tmp_path: Path, http_receiver: HttpReceiver
+@pytest.mark.parametrize(("listen", "ports"), [(None, 0), ("127.0.0.1:0", 1)])
+async def test_the_service_shows_no_secret_on_its_command_line_and_listens_where_it_is_told(
+    listen: str | None, ports: int, tmp_path: Path, http_receiver: HttpReceiver
 ) -> None:
     async with Simulator() as simulator:
         simulator.account(ACCOUNT, token=TOKEN).link("icon-ams-01")
         channels = {"noc": f"json://noc:{PASSWORD}@{http_receiver.address}/"}
-        service = Service(configure(tmp_path, f"sqlite:///{tmp_path}/n.db", simulator.url, channels))
+        web = {"listen": listen}
+        service = Service(configure(tmp_path, f"sqlite:///{tmp_path}/n.db", simulator.url, channels, web=web))
         await service.start()
-        shown, ports = command_line(service.pid), listening(service.pid)
+        shown, addresses = command_line(service.pid), listening(service.pid)
         assert await service.stop() == 0
     assert shown[1:] == ["-m", "notifier", "--config", str(tmp_path / "notifier.yaml"), "run", "--migrate", ""]
-    assert ports == []
+    assert [address.partition(":")[0] for address in addresses] == ["0100007F"] * ports  # 127.0.0.1
 
 
 async def test_what_stands_in_the_database_can_steer_no_terminal(tmp_path: Path) -> None:

@@ -171,6 +171,22 @@ async def test_each_channel_has_its_own_deliveries(database: Database) -> None:
         assert await work.outbox.waiting_channels() == set()
 
 
+async def test_the_earliest_that_is_due_is_the_first_of_some_lane(database: Database) -> None:
+    async def earliest(*channels: str) -> datetime | None:
+        async with database.begin() as work:
+            return await work.outbox.earliest_due(channels)
+
+    assert await earliest("noc") is None
+    await put(database, promise(due_at=LATER), promise(due_at=NIGHT), promise("mail", due_at=LEASED))
+    assert (await earliest("noc"), await earliest("mail"), await earliest()) == (LATER, LEASED, None)
+    [first] = await claim(database)
+    assert await earliest("noc", "mail") == LATER  # it is being sent
+    await settle(database, again(first))
+    assert await earliest("noc") == LEASED  # and what is behind it in the lane waits for it
+    await settle(database, *[sent(each) for each in await claim(database, now=LEASED)])
+    assert await earliest("noc", "mail") == NIGHT
+
+
 async def test_released_leases_are_due_again(database: Database) -> None:
     await put(database, promise())
     await claim(database)

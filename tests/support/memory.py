@@ -390,6 +390,13 @@ class MemoryOutbox:
             row.leased_until = row.leased_by = None
         return len(rows)
 
+    async def earliest_due(self, channels: Collection[str]) -> datetime | None:
+        heads: dict[tuple[str, str], datetime] = {}
+        for row in self._tables.deliveries:
+            if row.outcome is Outcome.PENDING and row.promise.channel in channels:
+                heads.setdefault((row.promise.channel, row.promise.lane), row.promise.due_at)
+        return min(heads.values(), default=None)
+
     async def waiting_channels(self) -> set[str]:
         return {row.promise.channel for row in self._tables.deliveries if row.outcome is Outcome.PENDING}
 

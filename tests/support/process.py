@@ -29,6 +29,7 @@ def configure(folder: Path, database_url: str, api_url: str, channels: Mapping[s
         "accounts": [{"id": ACCOUNT, "name": "production", "token": TOKEN}],
         "cloudflare": {"url": api_url, "timeout": "1s", "rate_limit": {"requests": 100000, "per": "1m", "share": 1}},
         "channels": {name: {"url": it} if isinstance(it, str) else it for name, it in channels.items()},
+        "web": {"listen": None},  # several run at once
         **FAST,
         **more,
     }

@@ -40,6 +40,7 @@ class Stage:
         self.timeout = "10s"
         self.formats: dict[str, str] = {}  # of channels that have not the usual one
         self.more: dict[str, object] = {}  # settings beside those that every scenario has
+        self.sending = True  # False: the senders are stuck
         self._pipeline: Pipeline | None = None
         self._database: SqlDatabase | None = None
 
@@ -57,6 +58,7 @@ class Stage:
             "channels": {
                 name: {"url": url, "format": self.formats.get(name, "text")} for name, url in channels.items()
             },
+            "web": {"listen": None},
             "group": {"wait": "0s"},  # what is told is told at once, unless a scenario wants otherwise
             **self.more,
         }
@@ -82,6 +84,7 @@ class Stage:
                     chance=lambda: 0.5,
                 )
                 await self._pipeline.begin()
+                self._pipeline.health.begin()
                 await self.step()
                 yield
         finally:
@@ -106,7 +109,15 @@ class Stage:
         if audit.at is None or self.clock.now() - audit.at >= timedelta(minutes=2):
             await audit.check()
         assert not audit.found  # R28: whatever a scenario does to it, the record adds up
-        await self._deliver()
+        if self.sending:
+            await self._deliver()
+
+    async def beat(self) -> None:
+        """Look at how the service is, and let the heartbeat's receiver hear of it."""
+        assert self._pipeline is not None
+        await self._pipeline.health.moves()
+        await self._pipeline.health.look()
+        await self._pipeline.beat()
 
     async def _deliver(self) -> None:
         """Deliver until no delivery has promised another: that is due at once."""

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -101,3 +102,9 @@ def test_every_phrase_of_the_log_is_explained() -> None:
     phrases = re.findall(r'(?:_log\.(?:info|warning|error|exception)|_complain)\(\s*f?"([^"{]+)', code)
     assert len(phrases) > 15
     assert sorted({phrase for phrase in phrases if phrase not in explained}) == []
+
+
+def test_only_who_listens_waits_for_the_web_server() -> None:
+    code = "import sys, notifier.cli.run, notifier.cli.check; print(*{'uvicorn', 'starlette'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "\n"

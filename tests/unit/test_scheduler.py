@@ -51,6 +51,21 @@ async def test_a_job_runs_at_once_and_then_at_its_interval() -> None:
     assert seldom.runs == 1
 
 
+async def test_a_job_that_is_not_to_run_at_once_waits_for_its_interval() -> None:
+    often, seldom = Counted(), Counted()
+    scheduler = Scheduler(SystemClock())
+    scheduler.every(SOON, often, name="often", at_once=False)
+    scheduler.every(HOUR, seldom, name="seldom", at_once=False)
+    scheduler.start()
+    await until(lambda: often.runs >= 3)
+    await scheduler.stop(timedelta(seconds=1))
+    assert seldom.runs == 0
+
+
+async def test_to_stop_what_never_started_is_harmless() -> None:
+    await Scheduler(SystemClock()).stop(timedelta(seconds=1))
+
+
 async def test_a_clock_set_back_by_an_hour_keeps_nothing_waiting() -> None:
     often, seldom = Counted(), Counted()
     async with scheduled(often=(SOON, often), seldom=(HOUR, seldom)) as scheduler:

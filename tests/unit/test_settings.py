@@ -16,6 +16,7 @@ from notifier.domain.routing import Escalation, Route
 from notifier.domain.status import Severity
 from notifier.errors import ConfigurationError
 from notifier.settings import Settings, load, routes_of, windows_of
+from notifier.settings.address import parse_address
 from notifier.settings.outline import ENTRIES
 from tests.support.conditions import down
 from tests.support.examples import ACCOUNT
@@ -62,6 +63,47 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
 
 def test_a_section_with_nothing_in_it_is_all_defaults(tmp_path: Path) -> None:
     assert _load(tmp_path, _GOOD + "poll:\n").poll.recheck == timedelta(seconds=15)
+
+
+def test_what_is_not_wanted_can_be_null(tmp_path: Path) -> None:
+    settings = _load(tmp_path, _GOOD + "heartbeat: {url: null}\nweb: {listen: null, token: null}\n")
+    assert (settings.heartbeat.url, settings.web.listen, settings.web.token) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("listen", "address", "private"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080), True),
+        ("127.9.9.9:0", ("127.9.9.9", 0), True),
+        ("localhost:80", ("127.0.0.1", 80), True),
+        ("[::1]:8080", ("::1", 8080), True),
+        ("0.0.0.0:8080", ("0.0.0.0", 8080), False),
+        ("[::]:8080", ("::", 8080), False),
+        ("192.0.2.7:8080", ("192.0.2.7", 8080), False),
+    ],
+)
+def test_who_listens_where_others_can_reach_it_needs_a_token(
+    listen: str,
+    address: tuple[str, int],
+    private: bool,  # noqa: FBT001 - pytest's way
+    tmp_path: Path,
+) -> None:
+    _write(tmp_path, "a-token", "token")
+    guarded = _load(tmp_path, f"{_GOOD}web: {{listen: '{listen}', token_file: token}}\n").web
+    assert guarded.listen is not None
+    assert (parse_address(guarded.listen), guarded.wanted) == (address, True)
+    open_to_all = f"{_GOOD}web: {{listen: '{listen}'}}\n"
+    if private:
+        assert _load(tmp_path, open_to_all).web.listen == listen
+        return
+    found = json.dumps(listen) if "[" in listen else listen
+    told = f"found {found}, which others can reach, and no token; add token (or token_file)"
+    assert _mistakes(tmp_path, open_to_all) == [f"notifier.yaml:6: web.listen: {told}"]
+
+
+def test_the_usual_address_was_not_asked_for(tmp_path: Path) -> None:
+    assert not _load(tmp_path).web.wanted
+    assert _load(tmp_path, environ={"NOTIFIER_WEB__LISTEN": "127.0.0.1:9090"}).web.wanted
 
 
 def test_an_id_of_digits_alone_keeps_its_leading_zeros(tmp_path: Path) -> None:
@@ -285,7 +327,9 @@ def test_a_file_that_cannot_be_read_is_named_with_the_system_s_reason(tmp_path: 
 
 
 def test_each_secret_can_lie_in_a_file(tmp_path: Path) -> None:
-    for name, secret in {"db": "sqlite:///x.db", "t": "token", "k": "key", "u": "json://host"}.items():
+    secrets = {"db": "sqlite:///x.db", "t": "token", "k": "key", "u": "json://host", "h": "https://hc.example.org/x"}
+    secrets["w"] = "web-token"
+    for name, secret in secrets.items():
         _write(tmp_path, f"{secret}\n", name)
     text = f"""\
 database_file: db
@@ -294,6 +338,8 @@ accounts:
   - {{id: b, email: me@example.org, key_file: k}}
 channels:
   noc: {{url_file: u}}
+heartbeat: {{url_file: h}}
+web: {{token_file: w}}
 """
     settings = _load(tmp_path, text)
     assert settings.database.get_secret_value() == "sqlite:///x.db"
@@ -303,6 +349,10 @@ channels:
     assert key is not None
     assert key.get_secret_value() == "key"
     assert settings.channels["noc"].url.get_secret_value() == "json://host"
+    assert settings.heartbeat.url is not None
+    assert settings.heartbeat.url.get_secret_value() == "https://hc.example.org/x"
+    assert settings.web.token is not None
+    assert settings.web.token.get_secret_value() == "web-token"
 
 
 def test_a_secret_s_file_that_is_no_good_is_named(tmp_path: Path) -> None:
@@ -454,8 +504,19 @@ def test_what_is_no_yaml_is_told_in_plain_words_with_its_place(text: str, told: 
         "database: 'postgresql://user:pass/word@host/name'",
         "database: 'postgresql://[host/name'",
         "database: []",
-        "web: {listen: null}",
-        "heartbeat: {url: null}",
+        "web: {listen: 8080}",
+        "web: {listen: ':8080'}",
+        "web: {listen: 127.0.0.1}",
+        "web: {listen: 127.0.0.1:65536}",
+        "web: {listen: 127.0.0.300:80}",
+        "web: {listen: '::1:8080'}",
+        "web: {listen: '[127.0.0.1]:8080'}",
+        "web: {listen: example.org:8080}",
+        "web: {token: has a space}",
+        "heartbeat: {url: hc.example.org/ping}",
+        "heartbeat: {url: 'https://hc.example.org/ping#here'}",
+        "heartbeat: {url: 'https://hc.example.org:99999/ping'}",
+        "heartbeat: {every: 100ms}",
         "group: {wait: 6m}",
         "remind: 31d",
         "detection: {flapping: {changes: 101}}",

@@ -16,6 +16,8 @@ _SECRETS = {
     "key": f"{_PLANTED}-key",
     "slack": f"slack://T0000/B0000/{_PLANTED}",
     "mail": f"mailtos://ops:{_PLANTED}@example.org/?to=noc@example.org",
+    "web": f"{_PLANTED}-web",
+    "heartbeat": f"https://hc.example.org/ping/{_PLANTED}-uuid",
 }
 _TEXT = """\
 database: ${database}
@@ -25,6 +27,8 @@ accounts:
 channels:
   slack: {url: "${slack}"}
   mail: {url: "${mail}"}
+heartbeat: {url: "${heartbeat}"}
+web: {token: "${web}"}
 """
 
 
@@ -36,7 +40,9 @@ def _load(folder: Path, text: str = _TEXT) -> Settings:
 def test_no_secret_shows_in_what_settings_look_like(tmp_path: Path) -> None:
     settings = _load(tmp_path)
     shown = [f"{settings}", repr(settings), settings.model_dump_json(), str(settings.model_dump())]
-    shown += [f"{part!r}" for part in (*settings.accounts, *settings.channels.values())]
+    shown += [
+        f"{part!r}" for part in (*settings.accounts, *settings.channels.values(), settings.heartbeat, settings.web)
+    ]
     assert not [text for text in shown if _PLANTED in text]
     assert _PLANTED in str(pickle.dumps(settings))  # they are in there
 
@@ -51,6 +57,9 @@ def test_the_log_is_told_every_secret(tmp_path: Path) -> None:
         _SECRETS["slack"],
         _SECRETS["mail"],
         _PLANTED,
+        _SECRETS["web"],
+        _SECRETS["heartbeat"],
+        f"{_PLANTED}-uuid",
     } <= secrets
 
 
@@ -113,6 +122,12 @@ _WRONG = (
     "channels: {{noc: {{url: {{{s}: {s}}}}}}}",
     "channels: {{noc: {{'slack://{s}': 1}}}}",
     "cloudflare: {{url: 'https://me:{s}@example.org'}}",
+    "web: {{listen: '${{token}}'}}",
+    "web: {{token: '{s} '}}",
+    "web: {{token: {s}, token_file: {s}}}",
+    "heartbeat: {{url: {s}}}",
+    "heartbeat: {{url: 'https://hc.example.org:{s}/ping'}}",
+    "heartbeat: {{url: 'https://hc.example.org/{s}', url_file: {s}}}",
     "poll: {s}",
     "poll: {{interval: '${{token}}'}}",
     "log: {{level: '${{token}}'}}",

@@ -42,6 +42,13 @@ def test_it_is_started_again_for_ever_but_not_with_a_configuration_that_can_not_
     assert not prevented & {HELD, UNREACHABLE}
 
 
+def test_it_is_awaited_until_it_is_ready_and_started_again_when_it_lives_no_more() -> None:
+    assert (values("Type"), values("NotifyAccess")) == (["notify"], [])  # only its main process is heard
+    assert values("TimeoutStartSec") == ["infinity"]
+    assert int(values("WatchdogSec")[0]) > 2 * 15  # of a schedule that stands still for 15 s nothing is said any more
+    assert "PYTHONFAULTHANDLER=1" in values("Environment")[0].split()
+
+
 def test_a_stop_has_the_time_it_needs() -> None:
     assert int(values("TimeoutStopSec")[0]) > 10
 

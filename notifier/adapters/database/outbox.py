@@ -237,6 +237,16 @@ class SqlOutbox:
         )
         return ended.rowcount
 
+    async def earliest_due(self, channels: Collection[str]) -> datetime | None:
+        """Return when the first of what is pending for these channels is due; of each lane its oldest counts."""
+        d, other = deliveries.c, deliveries.alias().c
+        ahead = exists().where(
+            other.channel == d.channel, other.lane == d.lane, other.outcome == Outcome.PENDING, other.id < d.id
+        )
+        heads = select(d.due_at).where(d.outcome == Outcome.PENDING, d.channel.in_(channels), ~ahead)
+        due_at: datetime | None = await self._conn.scalar(heads.order_by(d.due_at).limit(1))
+        return due_at
+
     async def waiting_channels(self) -> set[str]:
         """Return the channels for which something is pending."""
         d = deliveries

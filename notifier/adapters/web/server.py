@@ -1,0 +1,109 @@
+"""uvicorn as a guest: in the service's loop, with its socket, its log, its signals."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from notifier.errors import ListenError
+
+_CONNECTIONS = 100  # at once; the files they take are needed for what matters more
+_REQUEST_S = 10  # to send a request; uvicorn itself would wait for ever
+_GRACE_S = 1  # for answers under way at the end
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen at an IP address; port 0 picks a free one.
+
+    Raises:
+        ListenError: The address can't be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        # What the error itself says names the address once more, in Python's way.
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise ListenError(f"cannot listen on {_written(host, port)}: {why.lower()}") from None
+
+
+class WebServer:
+    """Serves an application on a socket that listens already."""
+
+    def __init__(self, app: ASGIApp, listening: socket.socket) -> None:
+        self._socket = listening
+        self._serving = False
+        self._server = _Guest(
+            uvicorn.Config(
+                app,
+                http=_Impatient,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                log_level="error",  # below that it tells of each request that is none
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE_S,
+            )
+        )
+
+    @property
+    def address(self) -> str:
+        """Where it listens: `127.0.0.1:8080`."""
+        return _written(*self._socket.getsockname()[:2])
+
+    async def serve(self) -> None:
+        """Answer until told to stop."""
+        self._serving = True
+        await self._server.serve(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Take no more requests, and end within 2 s."""
+        self._server.should_exit = True
+        if not self._serving:
+            self._socket.close()
+
+
+class _Guest(uvicorn.Server):
+    """Leaves signals to the service."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Impatient(H11Protocol):
+    """Waits only so long for a request, and on so many connections."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent
+        super().connection_made(transport)
+        self._await_request()
+        if len(self.connections) > _CONNECTIONS:
+            transport.abort()
+
+    def on_response_complete(self) -> None:
+        self._deadline.cancel()
+        self._await_request()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _await_request(self) -> None:
+        self._deadline = self.loop.call_later(_REQUEST_S, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]  # None before the first
+            self.transport.abort()
+
+
+def _written(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

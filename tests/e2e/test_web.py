@@ -1,0 +1,141 @@
+"""What the real process answers over HTTP, and where it listens."""
+
+import asyncio
+import re
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from signal import SIGCONT, SIGHUP, SIGSTOP
+
+import httpx
+import pytest
+import yaml
+
+from notifier.adapters.web import bind
+from notifier.errors import ListenError
+from tests.support.postgres import OwnServer
+from tests.support.process import Service, notifier, until
+from tests.support.receivers import HttpReceiver
+from tests.support.scenes import noc
+
+pytestmark = pytest.mark.slow
+
+Write = Callable[..., Path]
+ANY = {"listen": "127.0.0.1:0"}
+FINE = {"loop": "ok", "database": "ok", "polls": "ok", "deliveries": "ok", "audit": "ok"}
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/notifier.db"
+
+
+def address(service: Service) -> str:
+    found = re.search(r"listening address=(\S+)", service.log)
+    assert found is not None, service.log
+    return found[1]
+
+
+async def asks(service: Service, path: str) -> tuple[int, object]:
+    async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+        answer = await client.get(f"http://{address(service)}{path}")
+    return answer.status_code, answer.json()
+
+
+async def test_it_answers_while_it_runs_through_a_reload_to_the_end(
+    service: Service, write: Write, http_receiver: HttpReceiver
+) -> None:
+    write(noc(http_receiver), web=ANY)
+    await service.start()
+    assert await asks(service, "/livez") == (200, {"loop": "ok"})
+    assert await asks(service, "/readyz") == (200, FINE)
+    write(noc(http_receiver), web=ANY, remind="1h")
+    service.signal(SIGHUP)
+    await until(lambda: "configuration taken" in service.log, why=lambda: service.log)
+    assert await asks(service, "/readyz") == (200, FINE)
+    assert await service.stop() == 0
+    with pytest.raises(httpx.ConnectError):
+        await asks(service, "/livez")
+    assert service.log.endswith("stopped\n")
+
+
+async def test_it_is_ready_no_more_while_the_database_is_away_but_alive(
+    write: Write, http_receiver: HttpReceiver, own_postgres: OwnServer
+) -> None:
+    config = write(noc(http_receiver), web=ANY, database=own_postgres.create_database())
+    service = Service(config, hurry=4)  # a minute is 15 s
+    await service.start()
+    own_postgres.stop()
+    await until(lambda: "not healthy" in service.log, why=lambda: service.log)
+    code, told = await asks(service, "/readyz")
+    assert code == 503
+    assert "the database has not answered for 1m" in str(told)
+    assert await asks(service, "/livez") == (200, {"loop": "ok"})
+    own_postgres.start()
+    await until(lambda: "healthy again" in service.log, why=lambda: service.log)
+    assert await asks(service, "/readyz") == (200, FINE)
+    assert await service.stop() == 0
+
+
+async def test_another_address_needs_a_restart(service: Service, write: Write, http_receiver: HttpReceiver) -> None:
+    write(noc(http_receiver), web=ANY)
+    await service.start()
+    write(noc(http_receiver), web={"listen": None})
+    service.signal(SIGHUP)
+    await until(lambda: "configuration not taken" in service.log, why=lambda: service.log)
+    assert "web.listen: it can't be changed while the service runs; restart it" in service.log
+    assert (await asks(service, "/readyz"))[0] == 200
+    assert await service.stop() == 0
+
+
+async def test_an_address_that_was_asked_for_and_is_taken_is_exit_1(
+    write: Write, http_receiver: HttpReceiver, tmp_path: Path
+) -> None:
+    with bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        write(noc(http_receiver), web={"listen": f"127.0.0.1:{port}"})
+        ran = await notifier("--config", "notifier.yaml", "run", folder=tmp_path)
+    assert ran.code == 1
+    assert ran.stderr == f"notifier: cannot listen on 127.0.0.1:{port}: address already in use\n"
+
+
+async def test_the_usual_address_is_done_without_if_it_is_taken(
+    service: Service, write: Write, http_receiver: HttpReceiver
+) -> None:
+    write(noc(http_receiver), web={})
+    with ExitStack() as held:
+        with suppress(ListenError):  # somebody else has it
+            held.enter_context(bind("127.0.0.1", 8080))
+        await service.start()
+        assert await service.stop() == 0
+    assert service.log.count("not listening, and doing without") == 1
+
+
+HEALTHCHECK = yaml.safe_load((Path(__file__).parents[2] / "docker-compose.yml").read_text())["services"]["notifier"][
+    "healthcheck"
+]["test"]
+
+
+async def passes(service: Service) -> bool:
+    """Whether the health check of docker-compose.yml passes; it asks where the service listens."""
+    how, program, option, code = HEALTHCHECK
+    assert (how, program, option) == ("CMD", "python", "-c")
+    here = code.replace("8080", address(service).rpartition(":")[2])
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", here, stdout=PIPE, stderr=PIPE)
+    await process.communicate()
+    return process.returncode == 0
+
+
+async def test_the_containers_health_check_passes_while_it_works_and_not_while_it_stands_still(
+    service: Service, write: Write, http_receiver: HttpReceiver
+) -> None:
+    write(noc(http_receiver), web=ANY)
+    await service.start()
+    assert await passes(service)
+    service.signal(SIGSTOP)
+    assert not await passes(service)
+    service.signal(SIGCONT)
+    assert await passes(service)
+    assert await service.stop() == 0

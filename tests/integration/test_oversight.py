@@ -1,0 +1,81 @@
+"""What is told of a service whose schedule stands still: that it lives no more, so that it is started again (R30)."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing
+from datetime import timedelta
+
+import pytest
+
+from notifier.oversight import Oversight
+from notifier.pipeline.audit import Audit
+from notifier.pipeline.health import Health
+from notifier.pipeline.standing import Rules
+from notifier.pipeline.telling import Teller
+from notifier.settings import WebSettings
+from tests.support.examples import seconds
+from tests.support.fakes import FakeClock
+from tests.support.init_system import InitSystem
+from tests.support.memory import MemoryDatabase
+from tests.support.process import until
+
+STILL = {"STATUS": "nothing was begun for 20s"}
+
+
+@pytest.fixture
+def init_system(monkeypatch: pytest.MonkeyPatch) -> Iterator[InitSystem]:
+    made = InitSystem()
+    monkeypatch.setenv("NOTIFY_SOCKET", made.address)
+    monkeypatch.setenv("WATCHDOG_USEC", "200000")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def health(clock: FakeClock) -> Health:
+    database = MemoryDatabase()
+    teller = Teller(Rules(channels={}))
+    audit = Audit(database=database, clock=clock, teller=teller, names={}, committed=lambda: None)
+    made = Health(database=database, clock=clock, pollers=[], channels=[], audit=audit, timeout=timedelta())
+    made.begin()
+    return made
+
+
+async def test_it_lives_while_its_schedule_moves_and_not_while_that_stands_still(
+    init_system: InitSystem, clock: FakeClock, health: Health
+) -> None:
+    with init_system.listening():
+        async with asyncio.TaskGroup() as tasks, aclosing(Oversight(WebSettings(listen=None))) as oversight:
+            oversight.open(health, tasks)
+            await until(lambda: init_system.count("WATCHDOG=1") > 1)
+            clock.advance(seconds(20))
+            await until(lambda: init_system.told[-3:] == [STILL] * 3)
+            await health.moves()
+            await until(lambda: init_system.told[-1] == {"STATUS": "healthy", "WATCHDOG": "1"})
+
+
+async def test_a_reload_that_takes_long_is_not_taken_for_death(
+    init_system: InitSystem, clock: FakeClock, health: Health
+) -> None:
+    with init_system.listening():
+        async with asyncio.TaskGroup() as tasks, aclosing(Oversight(WebSettings(listen=None))) as oversight:
+            oversight.open(health, tasks)
+            oversight.reloading()
+            health.rest()
+            clock.advance(seconds(600))
+            lived = init_system.count("WATCHDOG=1")
+            await until(lambda: init_system.count("WATCHDOG=1") > lived + 2)
+            assert "the database has not answered for 10m" in init_system.told[-1]["STATUS"]
+
+
+async def test_without_an_init_system_nobody_is_told(health: Health) -> None:
+    async with asyncio.TaskGroup() as tasks, aclosing(Oversight(WebSettings(listen=None))) as oversight:
+        oversight.open(health, tasks)
+        oversight.reloading()
+        oversight.reloaded(health)
+        oversight.stopping()
