@@ -172,12 +172,14 @@ def assemble(
     audit = Audit(database=database, clock=clock, teller=teller, names=names, committed=committed)
     watches = [wiring.watch(account) for account in settings.accounts]
     marks = {name: fingerprint(channel.url.get_secret_value()) for name, channel in settings.channels.items()}
+    sharing = None if database.embedded else wiring.sharing(owner, watches, marks)
     health = Health(
         database=database,
         clock=clock,
         pollers=[watch.poller for watch in watches],
         channels=channels.keys(),
         audit=audit,
+        sharing=sharing,
         timeout=settings.cloudflare.timeout,
     )
     ping = settings.heartbeat.url
@@ -191,7 +193,7 @@ def assemble(
         channels=list(channels.values()),
         budgets=wiring.budgets,
         budgeting=wiring.budgeting(),
-        sharing=None if database.embedded else wiring.sharing(owner, watches, marks),
+        sharing=sharing,
         fingerprints=marks,
         retire=wiring.retire,
     )

@@ -12,6 +12,7 @@ from notifier.domain.duration import format_duration
 
 _STILL = timedelta(seconds=15)  # the schedule moves each second
 _SILENT = timedelta(minutes=1)  # the database is asked each 10 s
+_UNSHARED = timedelta(minutes=1)  # leases are renewed each 5 s
 _UNSENT = timedelta(minutes=5)  # R30
 _UNAUDITED = timedelta(minutes=5)  # an audit is made each minute
 _SLACK = timedelta(minutes=1)  # to be begun, and to be written
@@ -22,6 +23,7 @@ class Vital(StrEnum):
 
     LOOP = "loop"  # the schedule moves
     DATABASE = "database"  # it answers
+    LEASES = "leases"  # the accounts are shared out, and ours are watched
     POLLS = "polls"  # they begin, end and are written; what Cloudflare answers is another matter (R6)
     DELIVERIES = "deliveries"  # what is due is being sent
     AUDIT = "audit"  # it is made, and it passes
@@ -55,14 +57,16 @@ class Signs:
     """What the health is judged by.
 
     `moved_at` is when the schedule last moved (None: it is not meant to), `answered_at` when the database last
-    answered, `audited_at` when the last audit was made; before the first time, when the service began.
-    `earliest_due_at` is when the first of the pending deliveries is due, as the database answered; `violations` are
-    those that the last audit found. `timeout` is that of a request to Cloudflare.
+    answered, `audited_at` when the last audit was made; before the first time, when the service began. `shared_at` is
+    when the accounts were last shared out among the replicas, and all that is ours was under watch (None: there are no
+    replicas). `earliest_due_at` is when the first of the pending deliveries is due, as the database answered;
+    `violations` are those that the last audit found. `timeout` is that of a request to Cloudflare.
     """
 
     moved_at: datetime | None
     answered_at: datetime
     audited_at: datetime
+    shared_at: datetime | None
     earliest_due_at: datetime | None
     violations: int
     polls: Sequence[Progress]
@@ -74,6 +78,7 @@ def ailments(signs: Signs, now: datetime) -> dict[Vital, str]:
     found = {
         Vital.LOOP: _loop(signs, now),
         Vital.DATABASE: _database(signs, now),
+        Vital.LEASES: _leases(signs, now),
         Vital.POLLS: _polls(signs, now),
         Vital.DELIVERIES: _deliveries(signs),
         Vital.AUDIT: _audit(signs, now),
@@ -89,6 +94,11 @@ def _loop(signs: Signs, now: datetime) -> str | None:
 def _database(signs: Signs, now: datetime) -> str | None:
     silent = now - signs.answered_at
     return f"the database has not answered for {format_duration(silent)}" if silent > _SILENT else None
+
+
+def _leases(signs: Signs, now: datetime) -> str | None:
+    ago = timedelta() if signs.shared_at is None else now - signs.shared_at
+    return f"accounts may be unwatched for {format_duration(ago)}" if ago > _UNSHARED else None
 
 
 def _polls(signs: Signs, now: datetime) -> str | None:

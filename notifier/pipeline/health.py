@@ -8,6 +8,7 @@ from notifier.domain.health import Signs, Vital, ailments
 from notifier.errors import DatabaseError
 from notifier.pipeline.audit import Audit
 from notifier.pipeline.polling import Poller
+from notifier.pipeline.sharing import Sharing
 from notifier.ports import Clock, Database
 
 _log = logging.getLogger(__name__)
@@ -24,9 +25,11 @@ class Health:
         pollers: Sequence[Poller],
         channels: Collection[str],
         audit: Audit,
+        sharing: Sharing | None,
         timeout: timedelta,
     ) -> None:
         """`timeout` is for one request to Cloudflare."""
+        self._sharing = sharing
         self._database = database
         self._clock = clock
         self._pollers = pollers
@@ -66,6 +69,7 @@ class Health:
             moved_at=self._moved_at,
             answered_at=self._answered_at,
             audited_at=self._audit.at or self._began_at,
+            shared_at=self._sharing.settled_at or self._began_at if self._sharing is not None else None,
             earliest_due_at=self._earliest_due_at,
             violations=len(self._audit.found or ()),
             polls=[poller.progress for poller in self._pollers],

@@ -40,7 +40,10 @@ class Watching(Protocol):
 
 
 class Sharing:
-    """Keeps the leases of this process: its even share of all accounts, and no longer than it can renew them."""
+    """Keeps the leases of this process: its even share of all accounts, and no longer than it can renew them.
+
+    `settled_at` is when the accounts were last shared out, and all that is ours was under watch.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class Sharing:
         self._begun: set[str] = set()
         self._due_at: datetime | None = None
         self._failing = False
+        self.settled_at: datetime | None = None
 
     async def begin(self) -> Sequence[Replica]:
         """Sign in, and return the other replicas that live; leases of accounts that we know no more are given up."""
@@ -98,6 +102,8 @@ class Sharing:
         await self._take_up(taken)
         await self._share(roster, kept)
         await self._seen(_links(roster.replicas))
+        if self._held() <= self._begun:
+            self.settled_at = now
 
     async def leave(self) -> None:
         """Give everything up, at the end."""

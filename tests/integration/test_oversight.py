@@ -41,7 +41,9 @@ def health(clock: FakeClock) -> Health:
     database = MemoryDatabase()
     teller = Teller(Rules(channels={}))
     audit = Audit(database=database, clock=clock, teller=teller, names={}, committed=lambda: None)
-    made = Health(database=database, clock=clock, pollers=[], channels=[], audit=audit, timeout=timedelta())
+    made = Health(
+        database=database, clock=clock, pollers=[], channels=[], audit=audit, sharing=None, timeout=timedelta()
+    )
     made.begin()
     return made
 

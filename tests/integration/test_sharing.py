@@ -183,10 +183,13 @@ async def test_what_could_not_be_begun_is_begun_later(shared_database: Database,
     one = Process("one", shared_database, clock)
     one.watches["b"].fails = True
     await one.start()
+    await live(clock, one, over=seconds(60))
     assert "b" not in one.watching
+    assert one.sharing.settled_at is None, "an account may be unwatched: that is not healthy"
     one.watches["b"].fails = False
     await live(clock, one, over=seconds(6))
     assert one.watching == set(SIX)
+    assert one.sharing.settled_at is not None
 
 
 @pytest.mark.parametrize("shared_database", ["postgresql"], indirect=True)

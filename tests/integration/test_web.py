@@ -14,7 +14,7 @@ from notifier.adapters.web import WebServer, bind, make_app
 from notifier.domain.health import Vital
 from notifier.errors import ListenError
 
-FINE = {"loop": "ok", "database": "ok", "polls": "ok", "deliveries": "ok", "audit": "ok"}
+FINE = {"loop": "ok", "database": "ok", "leases": "ok", "polls": "ok", "deliveries": "ok", "audit": "ok"}
 
 
 class Asked:

@@ -26,6 +26,7 @@ FINE = Signs(
     moved_at=NIGHT,
     answered_at=NIGHT,
     audited_at=NIGHT,
+    shared_at=None,
     earliest_due_at=None,
     violations=0,
     polls=[Progress(begun_at=NIGHT, due_at=NIGHT), Progress()],
@@ -45,6 +46,11 @@ def test_who_has_just_begun_is_healthy() -> None:
     [
         (FINE, 15, {Vital.LOOP: "nothing was begun for 16s"}),
         (replace(FINE, moved_at=None, polls=[]), 60, {Vital.DATABASE: "the database has not answered for 1m 1s"}),
+        (
+            replace(FINE, moved_at=None, answered_at=NIGHT + seconds(600), polls=[], shared_at=NIGHT),
+            60,
+            {Vital.LEASES: "accounts may be unwatched for 1m 1s"},
+        ),
         (
             replace(FINE, moved_at=None, answered_at=NIGHT + seconds(600), polls=[]),
             300,
@@ -113,6 +119,7 @@ class Ward:
                 pollers=[bench.poller],
                 channels=["noc"],
                 audit=bench.audit,
+                sharing=None,
                 timeout=TIMEOUT,
             )
             self.health.begin()
