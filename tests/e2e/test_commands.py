@@ -16,12 +16,12 @@ pytestmark = pytest.mark.slow
 async def test_every_mistake_in_a_configuration_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "notifier.yaml").write_text(
         "accounts:\n  - id: abc\n    token: sekret-token-1\n"
-        "poll: {interval: soon}\nweb: {listen: 127.0.0.1:8080}\nchannels: {noc: {url: nosuch://sekret-2/}}\n"
+        "poll: {interval: soon}\nwbe: {listen: 127.0.0.1:8080}\nchannels: {noc: {url: nosuch://sekret-2/}}\n"
     )
     ran = await notifier("--config", "notifier.yaml", "check", folder=tmp_path)
     assert ran.code == 2, ran
     assert "notifier.yaml:4: poll.interval: found" in ran.stderr
-    assert "notifier.yaml:5: web: unknown setting" in ran.stderr
+    assert "notifier.yaml:5: wbe: unknown setting" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert "sekret" not in ran.stdout + ran.stderr
 

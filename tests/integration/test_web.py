@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import re
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
@@ -22,8 +23,13 @@ class Asked:
 
     def __init__(self) -> None:
         self.ailing: dict[Vital, str] = {}
-        self.server = WebServer(make_app(lambda: self.ailing), bind("127.0.0.1", 0))
+        self.asked_in: set[int] = set()
+        self.server = WebServer(make_app(self._ailments), bind("127.0.0.1", 0))
         self.port = int(self.server.address.rpartition(":")[2])
+
+    def _ailments(self) -> dict[Vital, str]:
+        self.asked_in.add(threading.get_ident())
+        return self.ailing
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -71,6 +77,13 @@ async def test_livez_asks_for_a_restart_and_readyz_says_what_is_wrong(
     assert (ready.status_code, ready.json()) == (readyz, FINE | wrong)
     assert ready.headers["Cache-Control"] == "no-store"
     assert "server" not in ready.headers
+
+
+async def test_how_it_is_is_asked_in_the_loop_where_everything_moves(asked: Asked) -> None:
+    async with asked.running() as client:
+        await client.get("/livez")
+        await client.get("/readyz")
+    assert asked.asked_in == {threading.get_ident()}
 
 
 @pytest.mark.parametrize(
