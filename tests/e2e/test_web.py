@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 Write = Callable[..., Path]
 ANY = {"listen": "127.0.0.1:0"}
-FINE = {"loop": "ok", "database": "ok", "polls": "ok", "deliveries": "ok", "audit": "ok"}
+FINE = {"loop": "ok", "database": "ok", "leases": "ok", "polls": "ok", "deliveries": "ok", "audit": "ok"}
 
 
 @pytest.fixture
