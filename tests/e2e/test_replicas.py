@@ -1,8 +1,7 @@
 """Several processes on one PostgreSQL; each polls, and the database decides (R14, R15, R29)."""
 
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from notifier.simulator import Account, Simulator
-from tests.support.process import Service, notifier, until
+from tests.support.process import Service, notifier, running, until
 from tests.support.receivers import PAGERDUTY, FixedHosts, HttpReceiver, Say
 from tests.support.scenes import AGAIN, DOWN, KEY, PAGER, noc, paged, titles
 from tests.support.stage import TOKEN
@@ -21,19 +20,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def database_url(postgres_url: str) -> str:
     return postgres_url
-
-
-@asynccontextmanager
-async def running(*services: Service) -> AsyncIterator[None]:
-    """Start the services, one after the other; whichever still runs in the end is killed."""
-    try:
-        for service in services:
-            await service.start()
-        yield
-    finally:
-        for service in services:
-            if service.started:
-                await service.kill()
 
 
 async def fall(account: Account, *services: Service) -> None:

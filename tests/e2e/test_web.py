@@ -16,7 +16,7 @@ import yaml
 from notifier.adapters.web import bind
 from notifier.errors import ListenError
 from tests.support.postgres import OwnServer
-from tests.support.process import Service, notifier, until
+from tests.support.process import Service, notifier, running, until
 from tests.support.receivers import HttpReceiver
 from tests.support.scenes import noc
 
@@ -66,17 +66,17 @@ async def test_it_is_ready_no_more_while_the_database_is_away_but_alive(
 ) -> None:
     config = write(noc(http_receiver), web=ANY, database=own_postgres.create_database())
     service = Service(config, hurry=4)  # a minute is 15 s
-    await service.start()
-    own_postgres.stop()
-    await until(lambda: "not healthy" in service.log, why=lambda: service.log)
-    code, told = await asks(service, "/readyz")
-    assert code == 503
-    assert "the database has not answered for 1m" in str(told)
-    assert await asks(service, "/livez") == (200, {"loop": "ok"})
-    own_postgres.start()
-    await until(lambda: "healthy again" in service.log, why=lambda: service.log)
-    assert await asks(service, "/readyz") == (200, FINE)
-    assert await service.stop() == 0
+    async with running(service):
+        own_postgres.stop()
+        await until(lambda: "not healthy" in service.log, why=lambda: service.log)
+        code, told = await asks(service, "/readyz")
+        assert code == 503
+        assert "the database has not answered for 1m" in str(told)
+        assert await asks(service, "/livez") == (200, {"loop": "ok"})
+        own_postgres.start()
+        await until(lambda: "healthy again" in service.log, why=lambda: service.log)
+        assert await asks(service, "/readyz") == (200, FINE)
+        assert await service.stop() == 0
 
 
 async def test_another_address_needs_a_restart(service: Service, write: Write, http_receiver: HttpReceiver) -> None:

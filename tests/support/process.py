@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,19 @@ class Service:
         if not self._ended():
             self._process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(self._process.wait(), within)
+
+
+@asynccontextmanager
+async def running(*services: Service) -> AsyncIterator[None]:
+    """Start the services, one after the other; whichever still runs in the end is killed."""
+    try:
+        for service in services:
+            await service.start()
+        yield
+    finally:
+        for service in services:
+            if service.started:
+                await service.kill()
 
 
 async def until(
