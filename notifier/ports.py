@@ -522,17 +522,19 @@ class Auditing(Protocol):
 class Replica:
     """A process that shares the accounts with others: the links it watches in each account it is configured for.
 
-    `channels` are those it is configured with: their fingerprints by name.
+    `channels` are those it is configured with: their fingerprints by name. `outgrown`: the schema is newer than it
+    knows, so it takes no more accounts.
     """
 
     name: str
     accounts: Mapping[str, int]
     channels: Mapping[str, str]
+    outgrown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roster:
-    """Who is at work: every live replica that may take accounts; who holds which; how soon a lease of another ends."""
+    """Who is at work: every live replica; who holds which account; how soon a lease of another ends."""
 
     replicas: Sequence[Replica]
     owners: Mapping[str, str]
@@ -543,10 +545,7 @@ class Leases(Protocol):
     """Which replica watches which account (R29). The time is the database's."""
 
     async def sign_in(self, replica: Replica, span: timedelta) -> Roster:
-        """Write that a replica lives, and return who else does: whoever signed in within `span`.
-
-        A replica of an older schema than the database's takes no more accounts, and is not on the roster.
-        """
+        """Write that a replica lives, and return who does: whoever signed in within `span`."""
         ...
 
     async def sign_out(self, name: str) -> None:

@@ -127,8 +127,7 @@ class Sharing:
         return roster, kept, taken
 
     def _mine(self, roster: Roster) -> set[str]:
-        able = {replica.name: replica.accounts for replica in roster.replicas}
-        return {account for account, owner in spread(able, roster.owners).items() if owner == self._name}
+        return {account for account, owner in spread(_able(roster), roster.owners).items() if owner == self._name}
 
     async def _lose(self, accounts: Collection[str]) -> None:
         """Stop watching what another watches by now."""
@@ -154,8 +153,8 @@ class Sharing:
     async def _share(self, roster: Roster, kept: Collection[str]) -> None:
         """Leave to others what is theirs: end it in good order, and only then free it."""
         ours = self._mine(roster)
-        able = {account for replica in roster.replicas for account in replica.accounts}
-        leaving = sorted(account for account in kept if account in able and account not in ours)
+        wanted = {account for accounts in _able(roster).values() for account in accounts}
+        leaving = sorted((wanted & set(kept)) - ours)
         if not leaving:
             return
         await asyncio.gather(*(self._watches[account].end() for account in leaving))
@@ -177,6 +176,10 @@ class Sharing:
             cause = str(error) or "the database is slow"
             _log.error("leases not renewed", extra={"fields": {"cause": cause}})
         self._failing = True
+
+
+def _able(roster: Roster) -> dict[str, Mapping[str, int]]:
+    return {replica.name: replica.accounts for replica in roster.replicas if not replica.outgrown}
 
 
 def _links(replicas: Sequence[Replica]) -> dict[str, int]:

@@ -1,13 +1,17 @@
 """Several processes over one database: an even share each, taken over from who dies, left to who comes (R29)."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from notifier.adapters.database.database import SqlDatabase, SqlUnitOfWork
+from notifier.adapters.database.leases import SqlLeases
+from notifier.adapters.database.tables import HEAD
 from notifier.errors import DatabaseError
 from notifier.pipeline.lease import Lease
 from notifier.pipeline.sharing import Sharing
@@ -190,6 +194,45 @@ async def test_what_could_not_be_begun_is_begun_later(shared_database: Database,
     await live(clock, one, over=seconds(6))
     assert one.watching == set(SIX)
     assert one.sharing.settled_at is not None
+
+
+class OfRelease:
+    """The database as a program of another release works with it."""
+
+    def __init__(self, real: SqlDatabase, release: str) -> None:
+        self._real = real
+        self._release = release
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[SqlUnitOfWork]:
+        async with self._real.begin() as work:
+            work._leases = SqlLeases(work.conn, self._real._moment, self._release)
+            yield work
+
+    async def has_schema(self, version: str) -> None:
+        async with self._real.begin() as work:
+            await work.conn.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+
+
+@pytest.mark.parametrize("shared_database", ["postgresql"], indirect=True)
+async def test_a_release_that_the_schema_has_outgrown_takes_nothing_more_and_leaves_what_it_holds_to_a_new_one(
+    shared_database: Database, clock: FakeClock
+) -> None:
+    assert isinstance(shared_database, SqlDatabase)
+    older = OfRelease(shared_database, "0002")
+    await older.has_schema("0002")
+    old = Process("old", older, clock, "a", "b")
+    await old.start()
+    await older.has_schema(HEAD)
+    await live(clock, old, over=seconds(60))
+    assert old.watching == {"a", "b"}
+    another = Process("another", older, clock, "c")
+    await another.start()
+    assert another.watching == set()
+    new = Process("new", shared_database, clock, "a", "b", "c")
+    assert {each.name for each in await new.start()} == {"old", "another"}
+    await live(clock, old, another, new, over=seconds(12))
+    assert (old.watching, another.watching, new.watching) == (set(), set(), {"a", "b", "c"})
 
 
 @pytest.mark.parametrize("shared_database", ["postgresql"], indirect=True)

@@ -41,9 +41,9 @@ class SqlLeases:
         writing = insert(replicas).values(row)
         await self._conn.execute(writing.on_conflict_do_update(index_elements=["name"], set_=row))
         newest = (await self._conn.execute(select(schema.VERSION.c.version_num))).scalar_one()
-        alive = select(replicas).where(replicas.c.seen_at > now - span, replicas.c.schema == newest)
+        alive = select(replicas).where(replicas.c.seen_at > now - span)
         present = [
-            Replica(name=row.name, accounts=row.accounts, channels=row.channels)
+            Replica(name=row.name, accounts=row.accounts, channels=row.channels, outgrown=row.schema != newest)
             for row in await self._conn.execute(alive)
         ]
         held = (await self._conn.execute(select(leases).where(leases.c.until_at > now))).all()
