@@ -423,7 +423,7 @@ class Outbox(Protocol):
         ...
 
     async def passing(self, channel: str, now: datetime) -> list[Waiting]:
-        """Return, in order, what waits unleased in the channel's lanes that hold both an opening and a later close."""
+        """Return, in order, what waits unleased in the channel's lanes where a close waits behind anything else."""
         ...
 
     async def call_off(self, ids: Collection[int], cause: str, at: datetime) -> None:

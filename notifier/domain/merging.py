@@ -23,17 +23,16 @@ class Waiting:
 def moot(queue: Iterable[Waiting]) -> set[int]:
     """Return which of the deliveries waiting in this order are not to be sent.
 
-    An incident that opens and closes in the queue is not told: not its opening, not its updates, not its close.
+    Of an incident that closes in the queue nothing before its close is told; nor is that, if it opens there as well.
     If one of them may have arrived, the close is sent all the same: a receiver ignores one that it does not know.
     """
     over: set[int] = set()
-    begun: defaultdict[str, list[Waiting]] = defaultdict(list)
+    stories: defaultdict[str, list[Waiting]] = defaultdict(list)
     for waiting in queue:
-        story = begun[waiting.key]
-        if story or waiting.action is Action.OPEN:
-            story.append(waiting)
-        if story and waiting.action is Action.CLOSE:
-            arrived = any(told.uncertain for told in story)
-            over |= {told.id for told in story if not (arrived and told is waiting)}
+        story = stories[waiting.key]
+        story.append(waiting)
+        if waiting.action is Action.CLOSE:
+            unknown = story[0].action is Action.OPEN and not any(told.uncertain for told in story)
+            over |= {told.id for told in story if unknown or told is not waiting}
             story.clear()
     return over

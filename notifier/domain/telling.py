@@ -24,7 +24,7 @@ class Told:
 
     `status` is the last it was told, None if never any; at a stateful receiver the worst that is known to have been
     taken of its open incident.
-    `problem` says whether that was one, `incident` which one it was of (at a stateful receiver: which it holds open).
+    `problem` says whether that was one, `incident` which one it was of (of a stateful one: which it may hold open).
     `kept` says why something newer is kept back, `look_at` when to look again (None: not by time alone).
     `remind_at` is when a message channel is reminded (R21). `notification` is the last it was told.
     """
@@ -90,7 +90,7 @@ def _judge_stateful(c: Condition, told: Told, why: str | None, kept: Kept | None
         return Verdict(told=_in_step(told, told.status), why="no route leads there", closes=closes)
     if kept is not None:
         return Verdict(told=_held_back(told, kept), why=f"kept back: {kept.why}", closes=closes)
-    does = Action.OPEN if told.status is None else Action.UPDATE
+    does = Action.OPEN if told.incident is None else Action.UPDATE
     return Verdict(told=_informed(told, c), why=why or _KNOWS, closes=closes, does=does)
 
 
@@ -129,7 +129,8 @@ def undelivered(told: Told, lost: Notification, does: Action, *, uncertain: bool
     """Take back what a channel was counted as told, after it refused it for good (R16): it is owed again.
 
     It is tried again an hour later, or as soon as the channel takes anything. An opening of which an attempt may have
-    arrived (`uncertain`) still has to be closed. A close is not taken back: what has ended stays so.
+    arrived (`uncertain`) still has to be closed. Of what was to be updated nothing is known any more: its opening may
+    have been refused as well. A close is not taken back: what has ended stays so.
     """
     refused = replace(told, kept=REFUSED, look_at=at + REFUSED_FOR, remind_at=None)
     match does:
@@ -138,7 +139,7 @@ def undelivered(told: Told, lost: Notification, does: Action, *, uncertain: bool
         case Action.OPEN:
             return replace(refused, status=None, problem=uncertain, incident=told.incident if uncertain else None)
         case Action.UPDATE:
-            return replace(refused, status=lost.before)
+            return replace(refused, status=None)
         case Action.TELL:
             return replace(refused, status=lost.before, problem=lost.kind in _AFTER_A_PROBLEM)
         case _:

@@ -219,7 +219,7 @@ async def test_r17_an_opening_that_is_being_sent_is_not_waiting(database: Databa
     assert [waiting.uncertain for waiting in await passing(database)] == [True, False]
 
 
-async def test_r17_a_close_without_an_opening_before_it_is_not_passing(database: Database) -> None:
+async def test_r17_a_close_that_waits_behind_nothing_is_not_passing(database: Database) -> None:
     await put(database, promise(action=CLOSE), promise(action=OPEN), promise("mail", action=CLOSE))
     assert await passing(database) == []
 

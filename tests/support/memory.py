@@ -277,12 +277,10 @@ class MemoryOutbox:
     async def passing(self, channel: str, now: datetime) -> list[Waiting]:
         rows = [row for row in self._tables.deliveries if row.waits(channel, now)]
         lanes = {
-            opening.promise.lane
-            for opening in rows
+            close.promise.lane
             for close in rows
-            if opening.promise.lane == close.promise.lane
-            and (opening.promise.action, close.promise.action) == (Action.OPEN, Action.CLOSE)
-            and opening.id < close.id
+            if close.promise.action is Action.CLOSE
+            and any(row.promise.lane == close.promise.lane and row.id < close.id for row in rows)
         }
         return [
             Waiting(id=row.id, key=row.notification.incident_key, action=row.promise.action, uncertain=row.uncertain)

@@ -81,12 +81,12 @@ class SqlOutbox:
         return True
 
     async def passing(self, channel: str, now: datetime) -> list[Waiting]:
-        """Return, in order, what waits unleased in the channel's lanes that hold both an opening and a later close."""
-        d, n, opening, close = deliveries, notifications, deliveries.alias(), deliveries.alias()
+        """Return, in order, what waits unleased in the channel's lanes where a close waits behind anything else."""
+        d, n, first, close = deliveries, notifications, deliveries.alias(), deliveries.alias()
         lanes = (
-            select(opening.c.lane)
-            .join(close, and_(close.c.lane == opening.c.lane, close.c.id > opening.c.id))
-            .where(_waiting(opening, channel, now), opening.c.action == Action.OPEN)
+            select(first.c.lane)
+            .join(close, and_(close.c.lane == first.c.lane, close.c.id > first.c.id))
+            .where(_waiting(first, channel, now))
             .where(_waiting(close, channel, now), close.c.action == Action.CLOSE)
         )
         found = await self._conn.execute(
