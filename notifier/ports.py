@@ -448,11 +448,12 @@ class Outbox(Protocol):
         """Write what came of a message's deliveries; return those whose lease was not lost to another meanwhile."""
         ...
 
-    async def retry(self, delivery: int, at: datetime) -> bool:
-        """Make an abandoned delivery pending again, due at once, with all its time before it.
+    async def abandoned(self, delivery: int) -> Claimed | None:
+        """Return a delivery that was abandoned; None if there is no such one."""
+        ...
 
-        False if there is no such abandoned one, or if it would open an incident that has ended (R18).
-        """
+    async def retry(self, delivery: int, *, due_at: datetime, give_up_at: datetime) -> bool:
+        """Make an abandoned delivery pending again, and uncertain; False if there is no such abandoned one."""
         ...
 
     async def release(self, owner: str | None = None) -> None:

@@ -147,7 +147,7 @@ def undelivered(told: Told, lost: Notification, does: Action, *, uncertain: bool
 
 
 def taken(told: Told, telling: Notification, does: Action) -> Told:
-    """Count a channel as told after all: it took what it had refused, because somebody had it sent again."""
+    """Count a channel as told after all: somebody has what it had refused sent once more."""
     is_open = does in {Action.OPEN, Action.UPDATE}
     problem = is_open or (does is Action.TELL and telling.kind not in _ENDS)
     incident = number_in(telling.incident_key) if problem else None

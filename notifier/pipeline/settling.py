@@ -7,7 +7,7 @@ from notifier.domain.condition import FAILING, WORKING, Condition
 from notifier.domain.incident import Incident, IncidentKind, Subject
 from notifier.domain.notification import Action, Notification
 from notifier.domain.status import Severity
-from notifier.domain.telling import REFUSED, REFUSED_FOR, taken, undelivered
+from notifier.domain.telling import REFUSED_FOR, undelivered
 from notifier.pipeline.telling import News, Teller
 from notifier.ports import Outcome, Settlement, UnitOfWork
 
@@ -30,8 +30,6 @@ class Settler:
         if settlement.outcome is Outcome.ABANDONED:
             await self._take_back(work, settlement)
             return await self._failing(work, settlement)
-        if settlement.claimed.attempt > 1:
-            await self._taken(work, settlement)
         last = await work.record.last_incident(IncidentKind.CHANNEL, _NOBODYS, promise.channel)
         if last is None or last.closed_at is not None:
             return False
@@ -55,13 +53,6 @@ class Settler:
         if told is not None:
             back = undelivered(told, lost, promise.action, uncertain=settlement.uncertain, at=at)
             await work.ledger.save_told([back])
-
-    async def _taken(self, work: UnitOfWork, settlement: Settlement) -> None:
-        """Count the channel as told again, if it had refused this before (`notifier deliveries retry`)."""
-        claimed = settlement.claimed
-        told = await work.ledger.told_by(claimed.notification_id, claimed.promise.channel)
-        if told is not None and told.kept == REFUSED:
-            await work.ledger.save_told([taken(told, claimed.notification, claimed.promise.action)])
 
     async def _failing(self, work: UnitOfWork, settlement: Settlement) -> bool:
         name, now = settlement.claimed.promise.channel, settlement.ended_at

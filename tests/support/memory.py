@@ -7,7 +7,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from notifier.domain.backoff import gives_up_at
 from notifier.domain.blindness import Extent, View
 from notifier.domain.decision import Gap, Transition
 from notifier.domain.incident import Incident, IncidentKind
@@ -338,17 +337,21 @@ class MemoryOutbox:
             row.promise = replace(row.promise, due_at=s.due_at)
         return True
 
-    async def retry(self, delivery: int, at: datetime) -> bool:
-        row = next((row for row in self._tables.deliveries if row.id == delivery), None)
-        if row is None or row.outcome is not Outcome.ABANDONED:
+    async def abandoned(self, delivery: int) -> Claimed | None:
+        row = self._abandoned(delivery)
+        return None if row is None else _claimed(row, row.attempts + 1)
+
+    async def retry(self, delivery: int, *, due_at: datetime, give_up_at: datetime) -> bool:
+        row = self._abandoned(delivery)
+        if row is None:
             return False
-        incident = self._tables.incidents.get(row.notification.incident_key or "")
-        ended = incident is not None and incident.closed_at is not None
-        if ended and row.promise.action in {Action.OPEN, Action.UPDATE}:
-            return False
-        row.outcome, row.settled_at = Outcome.PENDING, None
-        row.promise = replace(row.promise, due_at=at, give_up_at=gives_up_at(at, row.promise.action))
+        row.outcome, row.settled_at, row.uncertain = Outcome.PENDING, None, True
+        row.promise = replace(row.promise, due_at=due_at, give_up_at=give_up_at)
         return True
+
+    def _abandoned(self, delivery: int) -> Row | None:
+        rows = self._tables.deliveries
+        return next((row for row in rows if row.id == delivery and row.outcome is Outcome.ABANDONED), None)
 
     def rename(self, old: str, new: str) -> None:
         for row in self._tables.deliveries:
@@ -388,13 +391,18 @@ class MemoryOutbox:
 
 
 def _lease(row: Row, owner: str, until: datetime) -> Claimed:
-    earlier, row.uncertain = row.uncertain, True
     row.leased_until, row.leased_by, row.attempts = until, owner, row.attempts + 1
+    claimed = _claimed(row, row.attempts)
+    row.uncertain = True
+    return claimed
+
+
+def _claimed(row: Row, attempt: int) -> Claimed:
     return Claimed(
         id=row.id,
-        attempt=row.attempts,
+        attempt=attempt,
         notification_id=row.notification_id,
         notification=row.notification,
         promise=row.promise,
-        uncertain=earlier,
+        uncertain=row.uncertain,
     )

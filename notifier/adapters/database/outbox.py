@@ -22,8 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
-from notifier.adapters.database.tables import attempts, deliveries, incidents, notifications, observations
-from notifier.domain.backoff import gives_up_at
+from notifier.adapters.database.tables import attempts, deliveries, notifications, observations
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
 from notifier.domain.pacing import Sent
@@ -174,24 +173,25 @@ class SqlOutbox:
         )
         return held.rowcount > 0
 
-    async def retry(self, delivery: int, at: datetime) -> bool:
-        """Make an abandoned delivery pending again, unless it would open an incident that has ended (R18)."""
-        d, n, i = deliveries, notifications, incidents
-        ended = exists().where(i.c.key == n.c.incident_key, i.c.closed_at.is_not(None))
-        action = await self._conn.scalar(
-            select(d.c.action)
-            .join_from(d, n, n.c.id == d.c.notification)
+    async def abandoned(self, delivery: int) -> Claimed | None:
+        """Return a delivery that was abandoned."""
+        d = deliveries
+        found = await self._conn.execute(select(d).where(d.c.id == delivery, d.c.outcome == Outcome.ABANDONED))
+        row = found.first()
+        if row is None:
+            return None
+        told = await self.notifications([row.notification])
+        return _claimed(row, told[row.notification])
+
+    async def retry(self, delivery: int, *, due_at: datetime, give_up_at: datetime) -> bool:
+        """Make an abandoned delivery pending again, and uncertain."""
+        d = deliveries
+        retried = await self._conn.execute(
+            update(d)
             .where(d.c.id == delivery, d.c.outcome == Outcome.ABANDONED)
-            .where(or_(d.c.action.not_in([Action.OPEN, Action.UPDATE]), ~ended))
-            .with_for_update(of=d)
+            .values(outcome=Outcome.PENDING, settled_at=None, due_at=due_at, give_up_at=give_up_at, uncertain=True)
         )
-        if action is None:
-            return False
-        again = {"outcome": Outcome.PENDING, "settled_at": None, "due_at": at}
-        await self._conn.execute(
-            update(d).where(d.c.id == delivery).values(**again, give_up_at=gives_up_at(at, Action(action)))
-        )
-        return True
+        return retried.rowcount > 0
 
     async def release(self, owner: str | None = None) -> None:
         """Give up leases: an owner's, or everybody's."""
