@@ -426,6 +426,10 @@ class Outbox(Protocol):
         """Return, in order, what waits unleased in the channel's lanes where a close waits behind anything else."""
         ...
 
+    async def waiting(self, channel: str) -> list[Waiting]:
+        """Return, in order, everything that is pending for a channel and tells of an incident."""
+        ...
+
     async def call_off(self, ids: Collection[int], cause: str, at: datetime) -> None:
         """Settle pending deliveries as moot: they are not sent any more (R17)."""
         ...
@@ -480,13 +484,20 @@ class Auditing(Protocol):
     """Whether the record adds up (R28); asked before anything else in its unit of work, all of it of one moment."""
 
     async def violations(
-        self, stateful: Mapping[str, bool], *, since: datetime | None, look_before: datetime, due_before: datetime
+        self,
+        stateful: Mapping[str, bool],
+        *,
+        since: datetime | None,
+        taken_since: datetime,
+        look_before: datetime,
+        due_before: datetime,
     ) -> list[Violation]:
         """Return what does not add up, at most 100 of each flaw, but for `untold`.
 
         `stateful` are the channels by name; what was of others is not asked for. Numbers are those of transitions
-        confirmed `since` then (None: all), and of each state. What was to be looked at or sent before the two moments
-        and was not is overdue; of a lane only the first, and if nothing of its lane was settled since.
+        confirmed `since` then (None: all), and of each state; openings those that were taken since that moment.
+        What was to be looked at or sent before the last two moments and was not is overdue; of a lane only the first,
+        and if nothing of its lane was settled since.
         """
         ...
 

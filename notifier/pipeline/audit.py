@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 
 _LOOK = timedelta(minutes=2)  # longer than anything that is due by time may wait
 _SEND = timedelta(minutes=10)
+_TAKEN = timedelta(days=1)  # that long an opening that nobody closes is told of; then somebody has seen to it
 _PAUSE = timedelta(minutes=2)  # after a longer one, the others get their time first
 _OVERLAP = timedelta(minutes=10)  # a transition is on record that long after its time, if ever
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,6 +87,7 @@ class Audit:
         found = await work.audit.violations(
             {name: channel.stateful for name, channel in channels.items()},
             since=self._numbered_until,
+            taken_since=now - _TAKEN,
             look_before=ago(_LOOK),
             due_before=ago(_SEND),
         )

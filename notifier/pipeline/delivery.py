@@ -146,7 +146,10 @@ class Deliverer:
         try:
             async with self._database.begin() as work:
                 held = await work.outbox.settle(settlements)
-                promised = [await self._settled(work, each) for each in held if each.outcome is not Outcome.PENDING]
+                ended = [each for each in held if each.outcome is not Outcome.PENDING]
+                # What a receiver took it took, whoever has the lease by now.
+                ended += [each for each in settlements if each not in held and each.outcome is Outcome.SENT]
+                promised = [await self._settled(work, each) for each in ended]
         except DatabaseError as error:
             # The lease runs out and it is sent once more: twice is better than not at all.
             self._complain("delivery not settled", error)

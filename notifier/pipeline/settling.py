@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from notifier.domain import words
+from notifier.domain.backoff import gives_up_at
 from notifier.domain.condition import FAILING, WORKING, Condition
 from notifier.domain.incident import Incident, IncidentKind, Subject
 from notifier.domain.notification import Action, Notification
@@ -26,18 +27,40 @@ class Settler:
         A channel that refuses is an incident, told on the others; it ends with the next message it takes. What it
         did not take is owed to it again; the end of what it holds open, each hour for as long as that is tried (R18).
         """
-        promise = settlement.claimed.promise
         if settlement.outcome is Outcome.ABANDONED:
             await self._take_back(work, settlement)
             return await self._failing(work, settlement)
-        last = await work.record.last_incident(IncidentKind.CHANNEL, _NOBODYS, promise.channel)
+        closed = await self._close_late(work, settlement)
+        return await self._works(work, settlement) or closed
+
+    async def _close_late(self, work: UnitOfWork, settlement: Settlement) -> bool:
+        """Promise the end of what was taken open when it was over: whoever sent it was paused, or overtaken (R18)."""
+        told, promise, now = settlement.claimed.notification, settlement.claimed.promise, settlement.ended_at
+        if promise.action not in {Action.OPEN, Action.UPDATE} or (key := told.incident_key) is None:
+            return False
+        incident = (await work.record.incidents([key])).get(key)
+        if incident is None or incident.closed_at is None:
+            return False
+        waiting = await work.outbox.waiting(promise.channel)
+        if any(each.key == key and each.action is Action.CLOSE for each in waiting):
+            return False
+        close = replace(
+            promise, action=Action.CLOSE, lane=key, urgency=1, due_at=now, give_up_at=gives_up_at(now, Action.CLOSE)
+        )
+        await work.outbox.promise([(replace(told, recorded_at=now), [close])])
+        return True
+
+    async def _works(self, work: UnitOfWork, settlement: Settlement) -> bool:
+        """End the channel's trouble, if it was in any."""
+        channel, now = settlement.claimed.promise.channel, settlement.ended_at
+        last = await work.record.last_incident(IncidentKind.CHANNEL, _NOBODYS, channel)
         if last is None or last.closed_at is not None:
             return False
         await work.ledger.lock(_NOBODYS)
-        await work.record.close_incidents({last.key: settlement.ended_at})
-        await work.ledger.look_again(settlement.ended_at, channel=promise.channel)
-        told = words.tell_channel_works(last, settlement.ended_at)
-        return await self._teller.tell(work, _NOBODYS, [_news(last, told, failing=False)], settlement.ended_at)
+        await work.record.close_incidents({last.key: now})
+        await work.ledger.look_again(now, channel=channel)
+        told = words.tell_channel_works(last, now)
+        return await self._teller.tell(work, _NOBODYS, [_news(last, told, failing=False)], now)
 
     async def _take_back(self, work: UnitOfWork, settlement: Settlement) -> None:
         """Count the channel as not told, unless it was promised something newer meanwhile."""

@@ -74,3 +74,18 @@ class FakeChannel:
     @property
     def titles(self) -> list[str]:
         return [message.notification.title.removeprefix("[production] ") for message in self.taken]
+
+
+class HeldChannel(FakeChannel):
+    """Answers when it is let."""
+
+    def __init__(self, name: str = "noc", *, stateful: bool = False) -> None:
+        super().__init__(name, stateful=stateful)
+        self.begun = asyncio.Semaphore(0)  # one for each send that has begun
+        self.gate = asyncio.Event()
+
+    async def send(self, message: Message) -> Answer:
+        answer = await super().send(message)
+        self.begun.release()
+        await self.gate.wait()
+        return answer

@@ -1,6 +1,6 @@
 """The database in memory: a working fake, held to the same suite as the real ones."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -281,11 +281,10 @@ class MemoryOutbox:
             if close.promise.action is Action.CLOSE
             and any(row.promise.lane == close.promise.lane and row.id < close.id for row in rows)
         }
-        return [
-            Waiting(id=row.id, key=row.notification.incident_key, action=row.promise.action, uncertain=row.uncertain)
-            for row in rows
-            if row.promise.lane in lanes and row.notification.incident_key is not None
-        ]
+        return _queue(row for row in rows if row.promise.lane in lanes)
+
+    async def waiting(self, channel: str) -> list[Waiting]:
+        return _queue(row for row in self._tables.deliveries if row.pending(channel))
 
     async def call_off(self, ids: Collection[int], cause: str, at: datetime) -> None:
         for row in self._tables.deliveries:
@@ -388,6 +387,14 @@ class MemoryOutbox:
         tables.deliveries = [row for row in tables.deliveries if row.notification_id in tables.notifications]
         verdicts = tables.ledger.verdicts.items()
         tables.ledger.verdicts = {key: why for key, why in verdicts if key[0] in tables.notifications}
+
+
+def _queue(rows: Iterable[Row]) -> list[Waiting]:
+    return [
+        Waiting(id=row.id, key=row.notification.incident_key, action=row.promise.action, uncertain=row.uncertain)
+        for row in rows
+        if row.notification.incident_key is not None
+    ]
 
 
 def _lease(row: Row, owner: str, until: datetime) -> Claimed:

@@ -13,7 +13,7 @@ from notifier.pipeline.delivery import Deliverer
 from notifier.ports import Accepted, Answer, Message, Outcome, Promise, Refused, Settlement, TryAgain, UnitOfWork
 from tests.support.deliveries import promise
 from tests.support.examples import seconds
-from tests.support.fakes import FakeChannel, FakeClock
+from tests.support.fakes import FakeChannel, FakeClock, HeldChannel
 from tests.support.memory import MemoryDatabase
 from tests.support.messages import DOWN, HEALTHY, about
 
@@ -80,21 +80,6 @@ class Desk:
     @property
     def actions(self) -> list[Action]:
         return [message.action for message in self.channel.taken]
-
-
-class HeldChannel(FakeChannel):
-    """Answers when it is let."""
-
-    def __init__(self, name: str = "noc", *, stateful: bool = False) -> None:
-        super().__init__(name, stateful=stateful)
-        self.begun = asyncio.Semaphore(0)  # one for each send that has begun
-        self.gate = asyncio.Event()
-
-    async def send(self, message: Message) -> Answer:
-        answer = await super().send(message)
-        self.begun.release()
-        await self.gate.wait()
-        return answer
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What follows from a delivery that was refused, and from sending it again (R16, R18)."""
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
@@ -7,11 +8,16 @@ from datetime import timedelta
 import pytest
 
 from notifier.domain.notification import Action, Kind
+from notifier.domain.pacing import Storm
+from notifier.pipeline.delivery import Deliverer
 from notifier.pipeline.retrying import resend
+from notifier.pipeline.settling import Settler
+from notifier.pipeline.standing import Rules
+from notifier.pipeline.telling import Teller
 from notifier.ports import Answer, Outcome, Refused, TryAgain
 from tests.support.bench import INTERVAL, Bench, at_work
 from tests.support.examples import LINK, seconds
-from tests.support.fakes import FakeChannel, FakeClock, FakeCloudflare
+from tests.support.fakes import FakeChannel, FakeClock, FakeCloudflare, HeldChannel
 from tests.support.memory import MemoryDatabase
 
 HOUR = timedelta(minutes=61)
@@ -86,6 +92,42 @@ async def test_an_opening_that_was_refused_with_the_worsening_after_it_is_owed_a
             cloudflare.words[LINK.name] = word
             await bench.advance(minutes * INTERVAL, step=seconds(5))
     assert done(pager) == [(Action.UPDATE, ":1")]
+
+
+async def test_r18_a_process_that_was_paused_and_opens_what_is_over_closes_it_again(pager: FakeChannel) -> None:
+    database, clock, cloudflare = MemoryDatabase(), FakeClock(), FakeCloudflare()
+    cloudflare.add(LINK)
+    paused = HeldChannel("on-call", stateful=True)
+    async with at_work(database, clock, cloudflare, pager) as bench:
+        await bench.advance(INTERVAL)
+        pager.answers = [TryAgain(cause="connection refused", arrived=False)]
+        cloudflare.words[LINK.name] = "Down"
+        while not pager.tried:
+            await bench.advance(seconds(1))
+        clock.advance(seconds(5))
+        late = asyncio.create_task(another(database, clock, paused).drain())
+        await paused.begun.acquire()
+        await bench.advance(2 * INTERVAL)
+        cloudflare.words[LINK.name] = "Healthy"
+        await bench.advance(3 * INTERVAL)
+        assert done(pager) == [(Action.OPEN, ":1"), (Action.CLOSE, ":1")]
+        paused.gate.set()
+        await late
+    assert done(paused) == [(Action.OPEN, ":1"), (Action.CLOSE, ":1")]
+
+
+def another(database: MemoryDatabase, clock: FakeClock, channel: FakeChannel) -> Deliverer:
+    """Make the deliverer of another process."""
+    return Deliverer(
+        channel=channel,
+        database=database,
+        clock=clock,
+        owner="another",
+        chance=lambda: 0.5,
+        storm=Storm(),
+        settled=Settler(Teller(Rules(channels={channel.name: channel}))).settled,
+        committed=lambda: None,
+    )
 
 
 # --- What an operator has sent once more --------------------------------------------------------------------

@@ -81,17 +81,26 @@ class SqlOutbox:
 
     async def passing(self, channel: str, now: datetime) -> list[Waiting]:
         """Return, in order, what waits unleased in the channel's lanes where a close waits behind anything else."""
-        d, n, first, close = deliveries, notifications, deliveries.alias(), deliveries.alias()
+        d, first, close = deliveries, deliveries.alias(), deliveries.alias()
         lanes = (
             select(first.c.lane)
             .join(close, and_(close.c.lane == first.c.lane, close.c.id > first.c.id))
             .where(_waiting(first, channel, now))
             .where(_waiting(close, channel, now), close.c.action == Action.CLOSE)
         )
+        return await self._queue(_waiting(d, channel, now), d.c.lane.in_(lanes))
+
+    async def waiting(self, channel: str) -> list[Waiting]:
+        """Return, in order, everything that is pending for a channel and tells of an incident."""
+        d = deliveries.c
+        return await self._queue(d.outcome == Outcome.PENDING, d.channel == channel)
+
+    async def _queue(self, *these: ColumnElement[bool]) -> list[Waiting]:
+        d, n = deliveries, notifications
         found = await self._conn.execute(
             select(d.c.id, n.c.incident_key.label("key"), d.c.action, d.c.uncertain)
             .join_from(d, n, n.c.id == d.c.notification)
-            .where(_waiting(d, channel, now), d.c.lane.in_(lanes), n.c.incident_key.is_not(None))
+            .where(*these, n.c.incident_key.is_not(None))
             .order_by(d.c.id)
         )
         return [Waiting(id=r.id, key=r.key, action=Action(r.action), uncertain=r.uncertain) for r in found]
