@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from notifier.domain.condition import Condition
-from notifier.domain.incident import Subject, number_in
+from notifier.domain.incident import IncidentKind, Subject, number_in
 from notifier.domain.notification import Action, Kind, Notification
 from notifier.domain.status import is_worse
 from notifier.domain.suppression import Kept
@@ -83,7 +83,7 @@ def _judge_stateful(c: Condition, told: Told, why: str | None, kept: Kept | None
     closes = told.incident if told.incident != c.incident else None
     if closes is not None:
         told = replace(told, incident=None, problem=False, status=None)
-    if not c.problem or (told.status is not None and not is_worse(c.status, told.status)):
+    if not c.problem or (told.status is not None and not _raises(c, told.status)):
         said = "the incident is over" if closes is not None else "nothing to open or to raise"
         return Verdict(told=_in_step(told, told.status), why=said, closes=closes)
     if why is None and told.incident is None:
@@ -92,6 +92,11 @@ def _judge_stateful(c: Condition, told: Told, why: str | None, kept: Kept | None
         return Verdict(told=_held_back(told, kept), why=f"kept back: {kept.why}", closes=closes)
     does = Action.OPEN if told.incident is None else Action.UPDATE
     return Verdict(told=_informed(told, c), why=why or _KNOWS, closes=closes, does=does)
+
+
+def _raises(c: Condition, last: str) -> bool:
+    """Whether that is worse than the last; of the audit, whether more was found."""
+    return c.status != last if c.subject.kind is IncidentKind.AUDIT else is_worse(c.status, last)
 
 
 def _last_told(c: Condition, told: Told, *, fresh: bool) -> str | None:

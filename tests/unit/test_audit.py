@@ -3,11 +3,14 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from notifier.domain.incident import IncidentKind
+from notifier.domain.incident import Acknowledgement, IncidentKind
+from notifier.domain.notification import Action
+from notifier.domain.violation import Flaw
 from notifier.errors import DatabaseError
 from notifier.pipeline.audit import Audit
 from notifier.pipeline.standing import Rules
@@ -15,9 +18,11 @@ from notifier.pipeline.telling import Teller
 from tests.support.examples import ACCOUNT
 from tests.support.fakes import FakeChannel, FakeClock
 from tests.support.memory import MemoryDatabase, MemoryUnitOfWork
-from tests.support.planted import NOW, PLANTS, sound
+from tests.support.planted import NOW, OTHER, PLANTS, Plant, sound
 
 PLANT = PLANTS[0]
+[UNTOLD] = (each for each in PLANTS if each.flaw is Flaw.UNTOLD)
+TITLE = "the notifier's own record does not add up"
 
 
 class Failing(MemoryDatabase):
@@ -40,7 +45,7 @@ class Auditor:
 
     def another(self) -> Audit:
         """Make another one, as a restart does."""
-        teller = Teller(Rules(channels={"noc": FakeChannel("noc")}))
+        teller = Teller(Rules(channels={"noc": FakeChannel("noc"), "pager": FakeChannel("pager", stateful=True)}))
         return Audit(
             database=self.database,
             clock=self.clock,
@@ -55,13 +60,22 @@ class Auditor:
             await self.audit.check()
         return self.audit.passed
 
-    async def plant(self) -> None:
+    async def plant(self, planted: Plant = PLANT) -> None:
         async with self.database.begin() as work:
-            await PLANT.plant(work)
+            await planted.plant(work)
 
-    async def repair(self) -> None:
+    async def repair(self, planted: Plant = PLANT) -> None:
         async with self.database.begin() as work:
-            await PLANT.repair(work)
+            await planted.repair(work)
+
+    def said(self, channel: str) -> list[tuple[str, str]]:
+        """Return what was promised to a channel: what it does, and the title without what all have in common."""
+        rows = [row for row in self.database.tables.deliveries if row.promise.channel == channel]
+        return [(row.promise.action, row.notification.title.removeprefix(TITLE)) for row in rows]
+
+    async def break_link(self, name: str) -> None:
+        async with self.database.begin() as work:
+            await work.watched.save_states([replace(OTHER, name=name)])
 
     def incidents(self) -> list[tuple[str, bool]]:
         """Return the keys of the audit's incidents, and whether each has ended."""
@@ -86,7 +100,7 @@ async def test_before_the_first_audit_nothing_is_known(auditor: Auditor) -> None
 
 async def test_a_violation_that_stays_is_one_incident_told_once(auditor: Auditor) -> None:
     await auditor.plant()
-    assert await auditor.check(minutes=30) is False
+    assert await auditor.check(minutes=8) is False
     assert auditor.incidents() == [("cni:audit:1", False)]
     assert auditor.told == 1
 
@@ -97,10 +111,55 @@ async def test_what_is_violated_again_is_another_incident(auditor: Auditor) -> N
     await auditor.repair()
     assert await auditor.check() is True
     assert auditor.incidents() == [("cni:audit:1", True)]
-    async with auditor.database.begin() as work:
-        await PLANTS[1].plant(work)
+    await auditor.plant(PLANTS[1])
     await auditor.check()
     assert auditor.incidents() == [("cni:audit:1", True), ("cni:audit:2", False)]
+
+
+async def test_what_appears_while_the_incident_is_open_is_told_once_under_its_key(auditor: Auditor) -> None:
+    await auditor.plant()
+    await auditor.check()
+    await auditor.plant(UNTOLD)
+    await auditor.check(minutes=8)
+    one, two = ": 1 violation", ": 2 violations, 1 of them new"
+    assert auditor.said("noc") == [(Action.TELL, one), (Action.TELL, two)]
+    assert auditor.said("pager") == [(Action.OPEN, one), (Action.UPDATE, two)]
+    [*_, told] = (row.notification for row in auditor.database.tables.deliveries)
+    assert [value for label, value in told.facts if "iolation" in label] == [UNTOLD.said, PLANT.said]
+    assert auditor.incidents() == [("cni:audit:1", False)]
+    await auditor.repair()
+    await auditor.repair(UNTOLD)
+    await auditor.check()
+    assert [does for does, _ in auditor.said("pager")] == [Action.OPEN, Action.UPDATE, Action.CLOSE]
+
+
+async def test_a_repair_of_one_of_two_and_a_restart_tell_nothing(auditor: Auditor) -> None:
+    await auditor.plant()
+    await auditor.plant(UNTOLD)
+    await auditor.check()
+    await auditor.repair()
+    auditor.audit = auditor.another()
+    await auditor.check(minutes=3)
+    assert len(auditor.said("noc")) == 1
+
+
+async def test_more_ends_an_acknowledgement(auditor: Auditor) -> None:
+    await auditor.plant()
+    await auditor.check()
+    async with auditor.database.begin() as work:
+        await work.ledger.acknowledge("cni:audit:1", Acknowledgement(by="ada", at=NOW))
+    await auditor.plant(UNTOLD)
+    await auditor.check()
+    assert auditor.database.tables.incidents["cni:audit:1"].acknowledgement is None
+
+
+async def test_of_more_than_twenty_violations_another_one_is_told_too(auditor: Auditor) -> None:
+    for number in range(25):
+        await auditor.break_link(f"icon-{number:02}")
+    await auditor.check(minutes=2)
+    await auditor.break_link("icon-99")
+    await auditor.check(minutes=2)
+    assert [title for _, title in auditor.said("noc")] == [": 25 violations", ": 26 violations, 1 of them new"]
 
 
 async def test_a_restart_is_no_other_incident(auditor: Auditor) -> None:
