@@ -128,9 +128,10 @@ def assemble(
         routes=routes_of(settings),
         windows=windows_of(settings),
         wait=settings.group.wait,
+        storm=Storm(messages=settings.group.storm.messages, per=settings.group.storm.per),
         remind=settings.remind,
     )
-    teller, storm = Teller(rules), settings.group.storm
+    teller = Teller(rules)
     settler = Settler(teller)
     deliverers: list[Deliverer] = []
 
@@ -145,7 +146,7 @@ def assemble(
             clock=clock,
             owner=owner,
             chance=chance,
-            storm=Storm(messages=storm.messages, per=storm.per),
+            storm=rules.storm,
             settled=settler.settled,
             committed=committed,
         )

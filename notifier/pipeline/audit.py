@@ -18,7 +18,7 @@ from notifier.ports import Clock, Database, UnitOfWork
 _log = logging.getLogger(__name__)
 
 _LOOK = timedelta(minutes=2)  # longer than anything that is due by time may wait
-_SEND = timedelta(minutes=10)
+_SEND = timedelta(minutes=10)  # the same for what is sent, once it is its turn in a storm
 _TAKEN = timedelta(days=1)  # that long an opening that nobody closes is told of; then somebody has seen to it
 _PAUSE = timedelta(minutes=2)  # after a longer one, the others get their time first
 _OVERLAP = timedelta(minutes=10)  # a transition is on record that long after its time, if ever
@@ -84,13 +84,13 @@ class Audit:
         def ago(span: timedelta) -> datetime:
             return now - span if now - span >= awake_since else _NEVER
 
-        channels = self._teller.rules.channels
+        channels, storm = self._teller.rules.channels, self._teller.rules.storm
         found = await work.audit.violations(
             {name: channel.stateful for name, channel in channels.items()},
             since=self._numbered_until,
             taken_since=now - _TAKEN,
             look_before=ago(_LOOK),
-            due_before=ago(_SEND),
+            due_before=ago(_SEND + storm.per),
         )
         if all(violation.flaw is not Flaw.MISSING for violation in found):
             self._numbered_until = now - _OVERLAP

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from notifier.domain.decision import Policy
-from notifier.domain.pacing import Storm
 from notifier.domain.words import Voice
 from notifier.pipeline.announcing import Announcer
 from notifier.pipeline.audit import Audit
@@ -105,7 +104,7 @@ class Bench:
                 clock=clock,
                 owner="bench",
                 chance=lambda: 0.5,
-                storm=Storm(),
+                storm=teller.rules.storm,
                 settled=Settler(teller).settled,
                 committed=self._committed,
             )

@@ -5,18 +5,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from notifier.domain.incident import Acknowledgement, IncidentKind
 from notifier.domain.notification import Action
+from notifier.domain.pacing import Storm
 from notifier.domain.violation import Flaw
 from notifier.errors import DatabaseError
 from notifier.pipeline.audit import Audit
 from notifier.pipeline.standing import Rules
 from notifier.pipeline.telling import Teller
-from tests.support.examples import ACCOUNT
-from tests.support.fakes import FakeChannel, FakeClock
+from tests.support.bench import INTERVAL, at_work
+from tests.support.examples import ACCOUNT, LINK, seconds
+from tests.support.fakes import FakeChannel, FakeClock, FakeCloudflare
 from tests.support.memory import MemoryDatabase, MemoryUnitOfWork
 from tests.support.planted import NOW, OTHER, PLANTS, Plant, sound
 
@@ -189,3 +192,21 @@ async def test_while_the_database_fails_nothing_is_known(auditor: Auditor) -> No
     assert auditor.audit.at == made
     auditor.database.broken = False
     assert await auditor.check() is True
+
+
+@pytest.mark.parametrize(
+    "rules", [{"storm": Storm(messages=1, per=timedelta(hours=1))}, {"wait": timedelta(minutes=30)}]
+)
+async def test_what_waits_as_it_is_meant_to_is_not_overdue(rules: dict[str, Any]) -> None:
+    clock, api, noc = FakeClock(), FakeCloudflare(), FakeChannel()
+    names = ["icon-ams-01", "icon-fra-01", "icon-lon-01"]
+    for name in names:
+        api.add(replace(LINK, name=name, site=name))
+    async with at_work(MemoryDatabase(), clock, api, noc, rules=Rules(channels={"noc": noc}, **rules)) as bench:
+        await bench.advance(2 * INTERVAL)
+        for name in names:
+            api.words[name] = "Down"
+            await bench.advance(timedelta(minutes=8), step=seconds(15))
+        await bench.advance(timedelta(hours=2), step=seconds(60))  # the bench minds each audit
+        assert bench.audit.passed
+    assert len({message.notification.subject for message in noc.taken}) >= 2
