@@ -1,7 +1,7 @@
 """All that bears on whether a channel is told now: routes, suppressions, the site, who has it in hand (R20-R24)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from notifier.domain.condition import Condition
@@ -27,7 +27,7 @@ class Rules:
     routes: Sequence[Route] = ()
     windows: Sequence[Window] = ()
     wait: timedelta = timedelta(seconds=10)
-    storm: Storm = Storm()
+    storm: Storm = field(default_factory=Storm)
     remind: timedelta = timedelta(hours=4)
 
 
