@@ -147,7 +147,7 @@ def assemble(
             owner=owner,
             chance=chance,
             storm=rules.storm,
-            settled=settler.settled,
+            settle=settler.settle,
             committed=committed,
         )
         deliverers.append(deliverer)

@@ -258,8 +258,12 @@ class Record(Protocol):
 class Ledger(Protocol):
     """How every subject stands, what each channel was told of it, and what operators have set."""
 
-    async def lock(self, account: str) -> None:
-        """Be alone in judging the account's subjects until the transaction ends; taken before anything is read."""
+    async def lock(self, *accounts: str) -> None:
+        """Be alone in judging the accounts' subjects until the transaction ends.
+
+        Taken before anything is read that is decided upon, and all at once: in one order, so that nobody waits for
+        somebody who waits for him.
+        """
         ...
 
     async def conditions(self, account: str, subjects: Collection[Subject], sites: Collection[str]) -> list[Condition]:
@@ -294,8 +298,8 @@ class Ledger(Protocol):
         """Have everything that is kept back (of a channel, of a subject) looked at again."""
         ...
 
-    async def reminders(self, now: datetime) -> list[Told]:
-        """Return whom to remind."""
+    async def reminders(self, now: datetime) -> list[Subject]:
+        """Return the subjects of which somebody is to be reminded."""
         ...
 
     async def silences(self, at: datetime) -> list[Silence]:

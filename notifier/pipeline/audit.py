@@ -18,7 +18,7 @@ from notifier.ports import Clock, Database, UnitOfWork
 _log = logging.getLogger(__name__)
 
 _LOOK = timedelta(minutes=2)  # longer than anything that is due by time may wait
-_SEND = timedelta(minutes=10)  # the same for what is sent, once it is its turn in a storm
+_SEND = timedelta(minutes=10)  # the same for what is sent, once it is its turn
 _TAKEN = timedelta(days=1)  # that long an opening that nobody closes is told of; then somebody has seen to it
 _PAUSE = timedelta(minutes=2)  # after a longer one, the others get their time first
 _OVERLAP = timedelta(minutes=10)  # a transition is on record that long after its time, if ever
@@ -50,6 +50,7 @@ class Audit:
         self._teller = teller
         self._names = names
         self._committed = committed
+        self._patience = _SEND + teller.rules.storm.per
         self._awake_since: datetime | None = None
         self._numbered_until: datetime | None = None
         self.found: list[str] | None = None
@@ -61,7 +62,10 @@ class Audit:
         return None if self.found is None else not self.found
 
     async def check(self) -> None:
-        """Make an audit; what is found opens the incident or is added to it, and nothing found closes it."""
+        """Make an audit; what is found opens the incident or is added to it.
+
+        Nothing found closes it, once everything that is due by time has had its time since the start.
+        """
         now = self._clock.now()
         if self.at is None or self._awake_since is None or now - self.at > _PAUSE:
             self._awake_since = now
@@ -69,7 +73,7 @@ class Audit:
             async with self._database.begin() as work:
                 found = await self._violations(work, now, self._awake_since)
                 is_open = bool(await work.record.open_incidents_of(IncidentKind.AUDIT))
-            if is_open or found:
+            if found or (is_open and now - self._awake_since >= self._patience):
                 await self._tell(found, now)
         except DatabaseError as error:
             self.found = None
@@ -84,13 +88,13 @@ class Audit:
         def ago(span: timedelta) -> datetime:
             return now - span if now - span >= awake_since else _NEVER
 
-        channels, storm = self._teller.rules.channels, self._teller.rules.storm
+        channels = self._teller.rules.channels
         found = await work.audit.violations(
             {name: channel.stateful for name, channel in channels.items()},
             since=self._numbered_until,
             taken_since=now - _TAKEN,
             look_before=ago(_LOOK),
-            due_before=ago(_SEND + storm.per),
+            due_before=ago(self._patience),
         )
         if all(violation.flaw is not Flaw.MISSING for violation in found):
             self._numbered_until = now - _OVERLAP

@@ -5,17 +5,13 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from notifier.domain import words
 from notifier.domain.condition import WORKING, Condition
 from notifier.domain.incident import IncidentKind, Subject
-from notifier.domain.telling import Told
 from notifier.errors import DatabaseError
 from notifier.pipeline.telling import News, Teller
 from notifier.ports import Clock, Database, UnitOfWork
-
-_T = TypeVar("_T", Subject, Told)
 
 _log = logging.getLogger(__name__)
 
@@ -49,10 +45,10 @@ class Upkeep:
         try:
             async with self._database.begin() as work:
                 due, reminders = await work.ledger.due(now), await work.ledger.reminders(now)
-            for account, subjects in _by_account(due, lambda subject: subject.account).items():
+            for account, subjects in _by_account(due).items():
                 await self._in(account, now, subjects, self._teller.look_again)
-            for account, told in _by_account(reminders, lambda told: told.subject.account).items():
-                await self._in(account, now, told, self._teller.remind)
+            for account, subjects in _by_account(reminders).items():
+                await self._in(account, now, subjects, self._teller.remind)
         except DatabaseError as error:
             _log.error("what is due by time not told", extra={"fields": {"cause": str(error)}})
 
@@ -73,11 +69,11 @@ class Upkeep:
         self,
         account: str,
         now: datetime,
-        what: Sequence[_T],
-        do: Callable[[UnitOfWork, str, Sequence[_T], datetime], Awaitable[bool]],
+        subjects: Sequence[Subject],
+        do: Callable[[UnitOfWork, str, Sequence[Subject], datetime], Awaitable[bool]],
     ) -> None:
         async with self._database.begin() as work:
-            promised = await do(work, account, what, now)
+            promised = await do(work, account, subjects, now)
         if promised:
             self._committed()
 
@@ -157,8 +153,8 @@ class Upkeep:
             await self._teller.tell(work, _NOBODYS, [News(condition, told)], now)
 
 
-def _by_account(found: Iterable[_T], account: Callable[[_T], str]) -> dict[str, list[_T]]:
-    grouped: defaultdict[str, list[_T]] = defaultdict(list)
-    for each in found:
-        grouped[account(each)].append(each)
+def _by_account(subjects: Iterable[Subject]) -> dict[str, list[Subject]]:
+    grouped: defaultdict[str, list[Subject]] = defaultdict(list)
+    for subject in subjects:
+        grouped[subject.account].append(subject)
     return dict(grouped)

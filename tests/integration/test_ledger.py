@@ -144,7 +144,7 @@ async def test_a_reminder_is_due_from_its_moment_on(database: Database) -> None:
     await know(database, KNOWN, FULL)
     async with database.begin() as work:
         assert await work.ledger.reminders(LEASED - seconds(1)) == []
-        assert await work.ledger.reminders(LEASED) == [FULL]
+        assert await work.ledger.reminders(LEASED) == [FULL.subject]
 
 
 # --- Operators ----------------------------------------------------------------------------------------------

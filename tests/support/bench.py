@@ -105,7 +105,7 @@ class Bench:
                 owner="bench",
                 chance=lambda: 0.5,
                 storm=teller.rules.storm,
-                settled=Settler(teller).settled,
+                settle=Settler(teller).settle,
                 committed=self._committed,
             )
             for channel in channels

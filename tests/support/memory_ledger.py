@@ -33,7 +33,7 @@ class MemoryLedger:
         self._incidents = incidents
         self._rename_pending = rename_pending
 
-    async def lock(self, account: str) -> None:
+    async def lock(self, *accounts: str) -> None:
         """One writer only, anyway."""
 
     async def conditions(self, account: str, subjects: Collection[Subject], sites: Collection[str]) -> list[Condition]:
@@ -73,8 +73,8 @@ class MemoryLedger:
             if told.kept is not None and channel in {None, told.channel} and subject in {None, told.subject}:
                 self._tables.told[key] = replace(told, look_at=now)
 
-    async def reminders(self, now: datetime) -> list[Told]:
-        return [t for t in self._tables.told.values() if t.remind_at is not None and t.remind_at <= now]
+    async def reminders(self, now: datetime) -> list[Subject]:
+        return list({t.subject for t in self._tables.told.values() if t.remind_at is not None and t.remind_at <= now})
 
     async def silences(self, at: datetime) -> list[Silence]:
         return [s for s in self._tables.silences if s.from_at <= at < s.until_at]

@@ -17,6 +17,7 @@ from notifier.errors import DatabaseError
 from notifier.pipeline.audit import Audit
 from notifier.pipeline.standing import Rules
 from notifier.pipeline.telling import Teller
+from notifier.ports import Outcome
 from tests.support.bench import INTERVAL, at_work
 from tests.support.examples import ACCOUNT, LINK, seconds
 from tests.support.fakes import FakeChannel, FakeClock, FakeCloudflare
@@ -61,6 +62,9 @@ class Auditor:
         for _ in range(minutes):
             self.clock.advance(timedelta(minutes=1))
             await self.audit.check()
+            for row in self.database.tables.deliveries:
+                if row.notification.subject == "audit":  # what it says arrives
+                    row.outcome = Outcome.SENT
         return self.audit.passed
 
     async def plant(self, planted: Plant = PLANT) -> None:
@@ -103,14 +107,14 @@ async def test_before_the_first_audit_nothing_is_known(auditor: Auditor) -> None
 
 async def test_a_violation_that_stays_is_one_incident_told_once(auditor: Auditor) -> None:
     await auditor.plant()
-    assert await auditor.check(minutes=8) is False
+    assert await auditor.check(minutes=30) is False
     assert auditor.incidents() == [("cni:audit:1", False)]
     assert auditor.told == 1
 
 
 async def test_what_is_violated_again_is_another_incident(auditor: Auditor) -> None:
     await auditor.plant()
-    await auditor.check()
+    await auditor.check(minutes=20)
     await auditor.repair()
     assert await auditor.check() is True
     assert auditor.incidents() == [("cni:audit:1", True)]
@@ -121,9 +125,9 @@ async def test_what_is_violated_again_is_another_incident(auditor: Auditor) -> N
 
 async def test_what_appears_while_the_incident_is_open_is_told_once_under_its_key(auditor: Auditor) -> None:
     await auditor.plant()
-    await auditor.check()
+    await auditor.check(minutes=20)
     await auditor.plant(UNTOLD)
-    await auditor.check(minutes=8)
+    await auditor.check(minutes=20)
     one, two = ": 1 violation", ": 2 violations, 1 of them new"
     assert auditor.said("noc") == [(Action.TELL, one), (Action.TELL, two)]
     assert auditor.said("pager") == [(Action.OPEN, one), (Action.UPDATE, two)]
@@ -144,6 +148,19 @@ async def test_a_repair_of_one_of_two_and_a_restart_tell_nothing(auditor: Audito
     auditor.audit = auditor.another()
     await auditor.check(minutes=3)
     assert len(auditor.said("noc")) == 1
+
+
+async def test_who_has_just_started_and_gave_nothing_its_time_yet_does_not_end_the_incident(auditor: Auditor) -> None:
+    [overdue, *_] = (each for each in PLANTS if each.flaw is Flaw.OVERDUE)
+    await auditor.check(minutes=20)
+    await auditor.plant(overdue)
+    await auditor.check()
+    auditor.audit = auditor.another()
+    await auditor.check(minutes=5)
+    assert auditor.incidents() == [("cni:audit:1", False)]
+    await auditor.repair(overdue)
+    await auditor.check(minutes=20)
+    assert auditor.incidents() == [("cni:audit:1", True)]
 
 
 async def test_more_ends_an_acknowledgement(auditor: Auditor) -> None:

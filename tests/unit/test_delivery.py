@@ -1,7 +1,7 @@
 """What one channel gets, and when: lanes, retries, bundles, storms, and what is over before it is told."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -41,15 +41,16 @@ class Desk:
             clock=self.clock,
             owner=owner,
             chance=lambda: 0.5,
-            settled=self._settled,
+            settle=self._settle,
             committed=self._committed,
             storm=Storm(),
         )
 
-    async def _settled(self, work: UnitOfWork, settlement: Settlement) -> bool:
-        assert work.outbox is not None
-        self.settled.append(settlement)
-        return self.promises(settlement)
+    async def _settle(self, work: UnitOfWork, settlements: Sequence[Settlement]) -> tuple[list[Settlement], bool]:
+        held = await work.outbox.settle(settlements)
+        ended = [each for each in held if each.outcome is not Outcome.PENDING]
+        self.settled += ended
+        return held, sum(map(self.promises, ended)) > 0
 
     def _committed(self) -> None:
         self.commits += 1

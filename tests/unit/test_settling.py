@@ -125,7 +125,7 @@ def another(database: MemoryDatabase, clock: FakeClock, channel: FakeChannel) ->
         owner="another",
         chance=lambda: 0.5,
         storm=Storm(),
-        settled=Settler(Teller(Rules(channels={channel.name: channel}))).settled,
+        settle=Settler(Teller(Rules(channels={channel.name: channel}))).settle,
         committed=lambda: None,
     )
 

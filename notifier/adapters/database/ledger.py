@@ -27,9 +27,11 @@ class SqlLedger:
         self._conn = conn
         self._postgresql = conn.dialect.name == "postgresql"
 
-    async def lock(self, account: str) -> None:
-        """Be alone in judging the account's subjects; SQLite has one writer anyway."""
-        if self._postgresql:
+    async def lock(self, *accounts: str) -> None:
+        """Be alone in judging the accounts' subjects; SQLite has one writer anyway."""
+        if not self._postgresql:
+            return
+        for account in sorted(set(accounts)):
             digest = hashlib.sha256(f"notifier/{account}".encode()).digest()
             key = int.from_bytes(digest[:8], signed=True)
             await self._conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
@@ -79,8 +81,11 @@ class SqlLedger:
 
     async def due(self, now: datetime) -> list[Subject]:
         """Return the subjects of which something is to be looked at again."""
-        t = tables.told
-        query = select(t.c.kind, t.c.account, t.c.subject).distinct().where(t.c.look_at <= now)
+        return await self._subjects(tables.told.c.look_at <= now)
+
+    async def _subjects(self, these: ColumnElement[bool]) -> list[Subject]:
+        t = tables.told.c
+        query = select(t.kind, t.account, t.subject).distinct().where(these)
         return [rows.to_subject(row) for row in await self._conn.execute(query)]
 
     async def look_again(self, now: datetime, *, channel: str | None = None, subject: Subject | None = None) -> None:
@@ -93,11 +98,9 @@ class SqlLedger:
             kept.append(_these(t, [subject]))
         await self._conn.execute(update(t).where(*kept).values(look_at=now))
 
-    async def reminders(self, now: datetime) -> list[Told]:
-        """Return whom to remind."""
-        t = tables.told
-        query = select(t).where(t.c.remind_at <= now).order_by(t.c.remind_at)
-        return [rows.to_told(row) for row in await self._conn.execute(query)]
+    async def reminders(self, now: datetime) -> list[Subject]:
+        """Return the subjects of which somebody is to be reminded."""
+        return await self._subjects(tables.told.c.remind_at <= now)
 
     async def silences(self, at: datetime) -> list[Silence]:
         """Return the silences that hold at a moment."""
