@@ -255,6 +255,14 @@ class Record(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """A channel as it was configured; the fingerprint recognises its receiver, whatever the channel is called."""
+
+    fingerprint: str
+    stateful: bool
+
+
 class Ledger(Protocol):
     """How every subject stands, what each channel was told of it, and what operators have set."""
 
@@ -330,20 +338,20 @@ class Ledger(Protocol):
         """Keep why a notification (id) was not promised to a channel (name, why)."""
         ...
 
-    async def channels(self) -> dict[str, str]:
-        """Return the channels as last configured: fingerprints by name."""
+    async def channels(self) -> dict[str, Configured]:
+        """Return the channels as last configured, by name."""
         ...
 
-    async def save_channels(self, fingerprints: Mapping[str, str], stateful: Mapping[str, bool], at: datetime) -> None:
+    async def save_channels(self, channels: Mapping[str, Configured], at: datetime) -> None:
         """Write the channels that are configured; all others are forgotten, but not what they were told."""
         ...
 
     async def rename_channel(self, old: str, new: str) -> None:
-        """Give everything of a channel to another name: what it knows, and what it is still to be sent (R18)."""
+        """Give what a channel knows to another name; what is known there of the same subjects is forgotten (R18)."""
         ...
 
     async def held_open(self, channel: str) -> list[str]:
-        """Return the keys of the incidents that a stateful channel holds open."""
+        """Return the keys of the incidents that a stateful channel counts as told of, the oldest first."""
         ...
 
 
@@ -468,8 +476,12 @@ class Outbox(Protocol):
         """Give up leases: an owner's, or everybody's where nobody else can be at work."""
         ...
 
+    async def readdress(self, old: str, new: str) -> None:
+        """Give what is pending for a channel to another name."""
+        ...
+
     async def abandon(self, channel: str, cause: str, at: datetime) -> int:
-        """Abandon everything pending for a channel that is no more; return how many."""
+        """Abandon everything that is pending for a channel; return how many."""
         ...
 
     async def waiting_channels(self) -> set[str]:

@@ -325,3 +325,15 @@ async def test_a_storm_of_thousands_is_one_claim(sql_database: Database) -> None
     assert len(batch) == 1_000
     assert len(await settle(sql_database, *map(sent, batch))) == 1_000
     assert await claim(sql_database) == []
+
+
+async def test_r18_what_is_pending_goes_under_another_name_and_what_was_settled_stays(database: Database) -> None:
+    await put(database, promise(), promise(), promise("mail", lane="b"))
+    [first] = await claim(database)
+    await settle(database, sent(first))
+    async with database.begin() as work:
+        await work.outbox.readdress("noc", "slack")
+    assert await claim(database) == []
+    assert titles(await claim(database, "slack")) == ["title 1"]
+    async with database.begin() as work:
+        assert await work.outbox.abandon("slack", "gone", LATER) == 1

@@ -24,17 +24,18 @@ from tests.support.examples import LINK, seconds
 from tests.support.fakes import FakeChannel, FakeClock, FakeCloudflare
 from tests.support.planted import PLANTS
 
+CHANNELS = ("noc", "mail", "pager")
 GONE = Refused(cause="404", code=404)
 
 
 class Together:
-    """Three processes that share a database, a clock, the API and two channels."""
+    """Three processes that share a database, a clock, the API and the channels."""
 
     def __init__(self, database: SqlDatabase) -> None:
         self.database = database
         self.clock, self.api = FakeClock(), FakeCloudflare()
         self.api.add(LINK)
-        self.noc, self.mail = FakeChannel("noc"), FakeChannel("mail")
+        self.noc, self.mail, self.pager = (FakeChannel(name, stateful=name == "pager") for name in CHANNELS)
         self.benches: list[Bench] = []
 
     @asynccontextmanager
@@ -42,7 +43,7 @@ class Together:
         async with AsyncExitStack() as stack:
             for _ in range(3):
                 bench = await stack.enter_async_context(
-                    at_work(self.database, self.clock, self.api, self.noc, self.mail)
+                    at_work(self.database, self.clock, self.api, self.noc, self.mail, self.pager)
                 )
                 self.benches.append(bench)
             yield
@@ -57,10 +58,11 @@ class Together:
         self.api.words[LINK.name] = word
         await self.benches[0].advance(timedelta(minutes=minutes), step=seconds(15))
 
-    async def said(self) -> list[Kind]:
-        """Say what noc was told and is yet to be told, in order."""
-        waiting = await claim(self.database, whole=True, lanes=None, now=self.clock.now() + seconds(3600))
-        return [m.notification.kind for m in self.noc.taken] + [each.notification.kind for each in waiting]
+    async def said(self, channel: FakeChannel | None = None) -> list[Kind]:
+        """Say what a channel (noc) was told and is yet to be told, in order."""
+        told, now = channel or self.noc, self.clock.now() + seconds(3600)
+        waiting = await claim(self.database, told.name, whole=True, lanes=None, now=now)
+        return [m.notification.kind for m in told.taken] + [each.notification.kind for each in waiting]
 
 
 @pytest.fixture
@@ -100,6 +102,14 @@ async def test_r28_what_the_audit_finds_and_that_it_passes_is_told_once(three: T
         three.clock.advance(timedelta(minutes=1))
         await three.all(lambda bench: bench.audit.check())
     assert await three.said() == [Kind.AUDIT_FAILED, Kind.AUDIT_PASSED]
+
+
+async def test_r18_that_a_receiver_is_another_is_told_once_and_it_gets_what_is_open_once(three: Together) -> None:
+    await three.turns("Down")
+    three.pager.mark = "another"
+    await three.all(lambda bench: bench.begin())
+    assert await three.said() == [Kind.PROBLEM, Kind.STRANDED]
+    assert await three.said(three.pager) == [Kind.PROBLEM, Kind.PROBLEM]
 
 
 async def settle(three: Together, channel: str, accounts: str, answer: Answer) -> None:

@@ -117,7 +117,7 @@ class Bench:
             deliverer.wake()
 
     async def begin(self) -> None:
-        await self.upkeep.adopt_channels({channel.name: channel.name for channel in self.channels})
+        await self.upkeep.adopt_channels({channel.name: channel.mark for channel in self.channels})
         await self.upkeep.review()
         links, states = await self.recorder.known()
         self.poller.watch(links, states)

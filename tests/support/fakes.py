@@ -51,10 +51,13 @@ class FakeCloudflare:
 
 
 class FakeChannel:
-    """Keeps `ports.Channel`: takes everything, or answers as it is told."""
+    """Keeps `ports.Channel`: takes everything, or answers as it is told; its `mark` stands for its URL."""
 
-    def __init__(self, name: str = "noc", *, stateful: bool = False, bundles: bool | None = None) -> None:
+    def __init__(
+        self, name: str = "noc", *, stateful: bool = False, bundles: bool | None = None, mark: str | None = None
+    ) -> None:
         self.name = name
+        self.mark = mark or f"the mark of {name}"
         self.stateful = stateful
         self.bundles = not stateful if bundles is None else bundles
         self.taken: list[Message] = []

@@ -104,7 +104,7 @@ class MemoryUnitOfWork:
         self.watched = MemoryWatched(tables)
         self.record = MemoryRecord(tables)
         self.outbox = MemoryOutbox(tables)
-        self.ledger = MemoryLedger(tables.ledger, tables.incidents, self.outbox.rename)
+        self.ledger = MemoryLedger(tables.ledger, tables.incidents)
         self.audit = MemoryAuditing(tables)
 
 
@@ -352,7 +352,7 @@ class MemoryOutbox:
         rows = self._tables.deliveries
         return next((row for row in rows if row.id == delivery and row.outcome is Outcome.ABANDONED), None)
 
-    def rename(self, old: str, new: str) -> None:
+    async def readdress(self, old: str, new: str) -> None:
         for row in self._tables.deliveries:
             if row.pending(old):
                 row.promise = replace(row.promise, channel=new)

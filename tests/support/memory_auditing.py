@@ -107,7 +107,13 @@ class MemoryAuditing:
                 yield _violation(Flaw.OUTDATED, t.told_at, subject, channel, t.incident)
 
     def _stranded(self, stateful: Mapping[str, bool], since: datetime) -> Iterator[Violation]:
-        taken = [s.claimed for s in self._tables.attempts if s.outcome is Outcome.SENT and s.started_at >= since]
+        known_since = self._tables.ledger.since
+        taken = [
+            s.claimed
+            for s in self._tables.attempts
+            if s.outcome is Outcome.SENT
+            and s.started_at >= max(since, known_since.get(s.claimed.promise.channel, since))
+        ]
         for row in (row for claimed in taken for row in self._tables.deliveries if row.id == claimed.id):
             incident = self._tables.incidents.get(row.notification.incident_key or "")
             opens = stateful.get(row.promise.channel, False) and row.promise.action in {Action.OPEN, Action.UPDATE}

@@ -224,14 +224,11 @@ async def test_r18_a_lost_site_that_is_told_again_is_closed_when_it_is_back(page
 async def test_r18_what_is_sent_again_to_a_channel_that_gets_another_name_is_closed_under_that(
     pager: FakeChannel,
 ) -> None:
-    case, renamed = Retried(pager), FakeChannel("night", stateful=True)
+    case, renamed = Retried(pager), FakeChannel("night", stateful=True, mark=pager.mark)
     async with case.at_work() as bench:
         await case.is_(bench, "Healthy")
         await case.is_(bench, "Down", GONE)
         await case.again()
-    async with case.database.begin() as work:
-        await work.ledger.rename_channel(pager.name, renamed.name)
-        await work.ledger.save_channels({renamed.name: renamed.name}, {renamed.name: True}, case.clock.now())
     renamed.answers = AWAY * 5
     async with case.at_work(renamed) as bench:
         case.cloudflare.words[LINK.name] = "Healthy"

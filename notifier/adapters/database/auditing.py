@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.adapters.database import rows
 from notifier.adapters.database.tables import (
     attempts,
+    channels,
     conditions,
     deliveries,
     incidents,
@@ -151,13 +152,14 @@ def _stranded(stateful: Collection[str], since: datetime) -> Select[Any]:
         .where(close.c.channel == d.c.channel, close.c.action == Action.CLOSE)
         .where(or_(close.c.outcome == Outcome.PENDING, after))
     )
+    another = exists().where(channels.c.name == d.c.channel, channels.c.since > a.started_at)
     query = _of(i, i.number, d.c.settled_at, d.c.channel).select_from(attempts)
     return (
         query.join(d, d.c.id == a.delivery)
         .join(n, n.c.id == d.c.notification)
         .join(incidents, i.key == n.c.incident_key)
         .where(a.started_at >= since, a.outcome == Outcome.SENT, i.closed_at.is_not(None), ~closes)
-        .where(d.c.channel.in_(stateful), d.c.action.in_([Action.OPEN, Action.UPDATE]))
+        .where(d.c.channel.in_(stateful), d.c.action.in_([Action.OPEN, Action.UPDATE]), ~another)
     )
 
 

@@ -208,8 +208,14 @@ class SqlOutbox:
         mine = d.c.leased_by.is_not(None) if owner is None else d.c.leased_by == owner
         await self._conn.execute(update(d).where(mine).values(leased_until=None, leased_by=None))
 
+    async def readdress(self, old: str, new: str) -> None:
+        """Give what is pending for a channel to another name."""
+        d = deliveries
+        pending = and_(d.c.channel == old, d.c.outcome == Outcome.PENDING)
+        await self._conn.execute(update(d).where(pending).values(channel=new))
+
     async def abandon(self, channel: str, cause: str, at: datetime) -> int:
-        """Abandon everything pending for a channel that is no more."""
+        """Abandon everything that is pending for a channel."""
         d = deliveries
         ended = await self._conn.execute(
             update(d)

@@ -48,17 +48,20 @@ def tell_channel_works(incident: Incident, at: datetime, *, removed: bool = Fals
     )
 
 
-def tell_stranded(channel: str, keys: Sequence[str], at: datetime) -> Notification:
-    """Say that a channel was removed that holds incidents open: nobody will close them there (R18)."""
-    them = "an incident" if len(keys) == 1 else f"{len(keys)} incidents"
+def tell_stranded(channel: str, keys: Sequence[str], at: datetime, *, replaced: bool = False) -> Notification:
+    """Say that a channel holds incidents open and was removed, or `replaced` by another URL: nobody will close them."""
+    one = len(keys) == 1
+    them = "an incident" if one else f"{len(keys)} incidents"
+    removed = f"channel {channel} was removed and still holds {them} open"
+    moved = f"channel {channel} has another URL, and {them} {'is' if one else 'are'} still open at the one before"
     return Notification(
         kind=Kind.STRANDED,
         severity=Severity.WARNING,
-        title=f"channel {channel} was removed and still holds {them} open",
-        lead="What is open at a receiver can be closed only while its channel is configured.",
+        title=moved if replaced else removed,
+        lead="What is open at a receiver can be closed only while a channel with its URL is configured.",
         facts=(
             ("Held open", listed(keys)),
-            ("What to do", "close them at the receiver by hand, or configure the channel again until they have ended"),
+            ("What to do", "close them at the receiver by hand, or configure that URL again until they have ended"),
         ),
         **_about(channel, None, at),
     )
