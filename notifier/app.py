@@ -38,7 +38,7 @@ from notifier.pipeline.standing import Rules
 from notifier.pipeline.telling import Teller
 from notifier.pipeline.upkeep import Retention, Upkeep
 from notifier.pipeline.watching import Watch
-from notifier.ports import Channel, Clock
+from notifier.ports import Channel, Clock, Configured
 from notifier.settings import AccountSettings, Settings
 from notifier.settings.alerting import routes_of, windows_of
 
@@ -137,9 +137,10 @@ def assemble(
         routes=routes_of(settings),
         windows=windows_of(settings),
         wait=settings.group.wait,
+        storm=Storm(messages=settings.group.storm.messages, per=settings.group.storm.per),
         remind=settings.remind,
     )
-    teller, storm = Teller(rules, machine or clock), settings.group.storm
+    teller = Teller(rules, machine or clock)
     settler = Settler(teller)
     deliverers: list[Deliverer] = []
 
@@ -154,8 +155,8 @@ def assemble(
             clock=clock,
             owner=owner,
             chance=chance,
-            storm=Storm(messages=storm.messages, per=storm.per),
-            settled=settler.settled,
+            storm=rules.storm,
+            settle=settler.settle,
             committed=committed,
         )
         deliverers.append(deliverer)
@@ -172,7 +173,8 @@ def assemble(
     audit = Audit(database=database, clock=clock, teller=teller, names=names, committed=committed)
     watches = [wiring.watch(account) for account in settings.accounts]
     marks = {name: fingerprint(channel.url.get_secret_value()) for name, channel in settings.channels.items()}
-    sharing = None if database.embedded else wiring.sharing(owner, watches, marks)
+    configured = {n: Configured(fingerprint=mark, stateful=channels[n].stateful) for n, mark in marks.items()}
+    sharing = None if database.embedded else wiring.sharing(owner, watches, configured)
     health = Health(
         database=database,
         clock=clock,
@@ -287,11 +289,11 @@ class _Wiring:
         enroller = self._enroller(account, account, lambda _: False, Lease.for_ever())
         await enroller.retire("its account is no longer configured")
 
-    def sharing(self, owner: str, watches: Sequence[Watch], fingerprints: Mapping[str, str]) -> Sharing:
+    def sharing(self, owner: str, watches: Sequence[Watch], channels: Mapping[str, Configured]) -> Sharing:
         return Sharing(
             name=owner,
             watches={watch.account: watch for watch in watches},
-            channels=fingerprints,
+            channels=channels,
             database=self._database,
             clock=self._clock,
             span=self._settings.replicas.lease,

@@ -256,11 +256,23 @@ class Record(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """A channel as it was configured; the fingerprint recognises its receiver, whatever the channel is called."""
+
+    fingerprint: str
+    stateful: bool
+
+
 class Ledger(Protocol):
     """How every subject stands, what each channel was told of it, and what operators have set."""
 
-    async def lock(self, account: str) -> None:
-        """Be alone in judging the account's subjects until the transaction ends; taken before anything is read."""
+    async def lock(self, *accounts: str) -> None:
+        """Be alone in judging the accounts' subjects until the transaction ends.
+
+        Taken before anything is read that is decided upon, and all at once: in one order, so that nobody waits for
+        somebody who waits for him.
+        """
         ...
 
     async def conditions(self, account: str, subjects: Collection[Subject], sites: Collection[str]) -> list[Condition]:
@@ -302,8 +314,8 @@ class Ledger(Protocol):
         """
         ...
 
-    async def reminders(self, now: datetime) -> list[Told]:
-        """Return whom to remind."""
+    async def reminders(self, now: datetime) -> list[Subject]:
+        """Return the subjects of which somebody is to be reminded."""
         ...
 
     async def silences(self, at: datetime) -> list[Silence]:
@@ -334,20 +346,20 @@ class Ledger(Protocol):
         """Keep why a notification (id) was not promised to a channel (name, why)."""
         ...
 
-    async def channels(self) -> dict[str, str]:
-        """Return the channels as last configured: fingerprints by name."""
+    async def channels(self) -> dict[str, Configured]:
+        """Return the channels as last configured, by name."""
         ...
 
-    async def save_channels(self, fingerprints: Mapping[str, str], stateful: Mapping[str, bool], at: datetime) -> None:
+    async def save_channels(self, channels: Mapping[str, Configured], at: datetime) -> None:
         """Write the channels that are configured; all others are forgotten, but not what they were told."""
         ...
 
     async def rename_channel(self, old: str, new: str) -> None:
-        """Give everything of a channel to another name: what it knows, and what it is still to be sent (R18)."""
+        """Give what a channel knows to another name; what is known there of the same subjects is forgotten (R18)."""
         ...
 
     async def held_open(self, channel: str) -> list[str]:
-        """Return the keys of the incidents that a stateful channel holds open."""
+        """Return the keys of the incidents that a stateful channel counts as told of, the oldest first."""
         ...
 
 
@@ -431,7 +443,11 @@ class Outbox(Protocol):
         ...
 
     async def passing(self, channel: str, now: datetime) -> list[Waiting]:
-        """Return, in order, what waits unleased in the channel's lanes that hold both an opening and a later close."""
+        """Return, in order, what waits unleased in the channel's lanes where a close waits behind anything else."""
+        ...
+
+    async def waiting(self, channel: str) -> list[Waiting]:
+        """Return, in order, everything that is pending for a channel and tells of an incident."""
         ...
 
     async def call_off(self, ids: Collection[int], cause: str, at: datetime) -> None:
@@ -460,11 +476,12 @@ class Outbox(Protocol):
         """Write what came of a message's deliveries; return those whose lease was not lost to another meanwhile."""
         ...
 
-    async def retry(self, delivery: int, at: datetime) -> bool:
-        """Make an abandoned delivery pending again, due at once, with all its time before it.
+    async def abandoned(self, delivery: int) -> Claimed | None:
+        """Return a delivery that was abandoned; None if there is no such one."""
+        ...
 
-        False if there is no such abandoned one, or if it would open an incident that has ended (R18).
-        """
+    async def retry(self, delivery: int, *, due_at: datetime, give_up_at: datetime) -> bool:
+        """Make an abandoned delivery pending again, and uncertain; False if there is no such abandoned one."""
         ...
 
     async def hasten(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
@@ -479,8 +496,12 @@ class Outbox(Protocol):
         """Give up leases: an owner's, or everybody's where nobody else can be at work."""
         ...
 
+    async def readdress(self, old: str, new: str) -> None:
+        """Give what is pending for a channel to another name."""
+        ...
+
     async def abandon(self, channel: str, cause: str, at: datetime) -> int:
-        """Abandon everything pending for a channel that is no more; return how many."""
+        """Abandon everything that is pending for a channel; return how many."""
         ...
 
     async def earliest_due(self, channels: Collection[str]) -> datetime | None:
@@ -503,13 +524,20 @@ class Auditing(Protocol):
     """Whether the record adds up (R28); asked before anything else in its unit of work, all of it of one moment."""
 
     async def violations(
-        self, stateful: Mapping[str, bool], *, since: datetime | None, look_before: datetime, due_before: datetime
+        self,
+        stateful: Mapping[str, bool],
+        *,
+        since: datetime | None,
+        taken_since: datetime,
+        look_before: datetime,
+        due_before: datetime,
     ) -> list[Violation]:
         """Return what does not add up, at most 100 of each flaw, but for `untold`.
 
         `stateful` are the channels by name; what was of others is not asked for. Numbers are those of transitions
-        confirmed `since` then (None: all), and of each state. What was to be looked at or sent before the two moments
-        and was not is overdue; of a lane only the first, and if nothing of its lane was settled since.
+        confirmed `since` then (None: all), and of each state; openings those that were taken since that moment.
+        What was to be looked at or sent before the last two moments and was not is overdue; of a lane only the first,
+        and if nothing of its lane was settled since.
         """
         ...
 
@@ -522,13 +550,13 @@ class Auditing(Protocol):
 class Replica:
     """A process that shares the accounts with others: the links it watches in each account it is configured for.
 
-    `channels` are those it is configured with: their fingerprints by name. `outgrown`: the schema is newer than it
+    `channels` are those it is configured with, by name. `outgrown`: the schema is newer than it
     knows, so it takes no more accounts.
     """
 
     name: str
     accounts: Mapping[str, int]
-    channels: Mapping[str, str]
+    channels: Mapping[str, Configured]
     outgrown: bool = False
 
 

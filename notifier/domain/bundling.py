@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from notifier.domain.notification import Fact, Kind, Notification
 from notifier.domain.status import Severity
+from notifier.domain.words.sites import REDUNDANCY, as_it_stands
 
 _LINES = 20  # subjects with a line of their own; more make a message unreadable
 _NAMES = 2_800  # characters of the names of all others; receivers cut what is longer than 3000
@@ -22,7 +23,8 @@ def bundle(notifications: Sequence[Notification]) -> Notification:
 
     They come in the order in which they were promised: their times may be those of a clock that was wrong (R7).
     The title is that of a lost site, else of what is worst now, with the number of other subjects; a site speaks for
-    its links. Each subject has a line with all that is told of it; the times are those of the oldest.
+    its links, and what it says is left there is the newest. Each subject has a line with all that is told of it; the
+    times are those of the oldest.
     """
     if len(notifications) == 1:
         return notifications[0]
@@ -30,13 +32,14 @@ def bundle(notifications: Sequence[Notification]) -> Notification:
     for told in notifications:
         stories.setdefault((told.account, told.subject), []).append(told)
     main = max((story[-1] for story in stories.values()), key=_weight)
+    now = _as_it_stands(main, notifications)
     others = sum(1 for story in stories.values() if not _belongs(story[-1], main))
     key = _common(told.incident_key for told in notifications) if others else main.incident_key
     return replace(
-        main,
-        title=f"{main.title} and {others} more" if others else main.title,
-        lead=" ".join([*_over(stories), main.lead]),
-        facts=(*_lines(stories, main), *_facts(main, stories, alone=not others)),
+        now,
+        title=f"{now.title} and {others} more" if others else now.title,
+        lead=" ".join([*_over(stories), now.lead]),
+        facts=(*_lines(stories, main), *_facts(now, stories, alone=not others)),
         incident_key=key,
         site=_common(told.site for told in notifications),
         observed_at=min(told.observed_at for told in notifications),
@@ -46,6 +49,17 @@ def bundle(notifications: Sequence[Notification]) -> Notification:
 
 def _weight(told: Notification) -> tuple[bool, int, bool, datetime]:
     return told.kind is Kind.SITE_LOST, _SEVERITIES.index(told.severity), _of_site(told), told.recorded_at
+
+
+def _as_it_stands(main: Notification, ordered: Sequence[Notification]) -> Notification:
+    """Let it say what is left at its site by the newest of all that tell of that."""
+    here = (told for told in reversed(ordered) if (told.account, told.site) == (main.account, main.site))
+    newest = next((fact for fact in map(_left, here) if fact is not None), None)
+    return main if newest is None else as_it_stands(main, str(newest))
+
+
+def _left(told: Notification) -> Fact:
+    return dict(told.facts).get(REDUNDANCY)
 
 
 def _of_site(told: Notification) -> bool:

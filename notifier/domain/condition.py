@@ -17,9 +17,9 @@ REMOVED, LISTED = "removed", "listed again"
 class Condition:
     """What is to be known of a subject now; every change of it makes one notification, and one of these.
 
-    `status` is Cloudflare's word for an interconnect, one of the words above for everything else; `before` is
-    what it was. `problem` says whether it is as it should not be. `incident` is the open incident's number: while
-    a link flaps it stays open, whatever the status. `site` is where it lies, if anywhere.
+    `status` is Cloudflare's word for an interconnect, one of the words above for everything else (with a moment, if
+    the audit found more); `before` is what it was. `problem` says whether it is as it should not be. `incident` is the
+    open incident's number: while a link flaps it stays open, whatever the status. `site` is where it lies, if anywhere.
     `changed_at` is when this was recorded, `notification` the id of the words that tell it (0: not stored yet).
     """
 

@@ -244,10 +244,12 @@ def removed(
     """Forget what is believed of a link that is watched no more; an open incident ends (R9).
 
     `why` says who watches it no more, and why; it becomes the transition's reason. Of a link of which nothing was
-    ever believed there is no transition. Numbers go on: none is ever given twice.
+    ever believed there is no transition. Numbers go on: none is ever given twice. What was observed before, and is
+    recorded later, changes nothing any more.
     """
     gone = replace(
         state,
+        observed_at=max(at, state.observed_at or at),
         status=None,
         reason=None,
         since=None,

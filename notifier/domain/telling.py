@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from notifier.domain.condition import Condition
-from notifier.domain.incident import Subject, number_in
+from notifier.domain.incident import IncidentKind, Subject, number_in
 from notifier.domain.notification import Action, Kind, Notification
 from notifier.domain.status import is_worse
 from notifier.domain.suppression import Kept
@@ -24,7 +24,7 @@ class Told:
 
     `status` is the last it was told, None if never any; at a stateful receiver the worst that is known to have been
     taken of its open incident.
-    `problem` says whether that was one, `incident` which one it was of (at a stateful receiver: which it holds open).
+    `problem` says whether that was one, `incident` which one it was of (of a stateful one: which it may hold open).
     `kept` says why something newer is kept back, `look_at` when to look again (None: not by time alone).
     `remind_at` is when a message channel is reminded (R21). `notification` is the last it was told.
     """
@@ -83,15 +83,20 @@ def _judge_stateful(c: Condition, told: Told, why: str | None, kept: Kept | None
     closes = told.incident if told.incident != c.incident else None
     if closes is not None:
         told = replace(told, incident=None, problem=False, status=None)
-    if not c.problem or (told.status is not None and not is_worse(c.status, told.status)):
+    if not c.problem or (told.status is not None and not _raises(c, told.status)):
         said = "the incident is over" if closes is not None else "nothing to open or to raise"
         return Verdict(told=_in_step(told, told.status), why=said, closes=closes)
     if why is None and told.incident is None:
         return Verdict(told=_in_step(told, told.status), why="no route leads there", closes=closes)
     if kept is not None:
         return Verdict(told=_held_back(told, kept), why=f"kept back: {kept.why}", closes=closes)
-    does = Action.OPEN if told.status is None else Action.UPDATE
+    does = Action.OPEN if told.incident is None else Action.UPDATE
     return Verdict(told=_informed(told, c), why=why or _KNOWS, closes=closes, does=does)
+
+
+def _raises(c: Condition, last: str) -> bool:
+    """Whether that is worse than the last; of the audit, whether more was found."""
+    return c.status != last if c.subject.kind is IncidentKind.AUDIT else is_worse(c.status, last)
 
 
 def _last_told(c: Condition, told: Told, *, fresh: bool) -> str | None:
@@ -129,7 +134,8 @@ def undelivered(told: Told, lost: Notification, does: Action, *, uncertain: bool
     """Take back what a channel was counted as told, after it refused it for good (R16): it is owed again.
 
     It is tried again an hour later, or as soon as the channel takes anything. An opening of which an attempt may have
-    arrived (`uncertain`) still has to be closed. A close is not taken back: what has ended stays so.
+    arrived (`uncertain`) still has to be closed. Of what was to be updated nothing is known any more: its opening may
+    have been refused as well. A close is not taken back: what has ended stays so.
     """
     refused = replace(told, kept=REFUSED, look_at=at + REFUSED_FOR, remind_at=None)
     match does:
@@ -138,7 +144,7 @@ def undelivered(told: Told, lost: Notification, does: Action, *, uncertain: bool
         case Action.OPEN:
             return replace(refused, status=None, problem=uncertain, incident=told.incident if uncertain else None)
         case Action.UPDATE:
-            return replace(refused, status=lost.before)
+            return replace(refused, status=None)
         case Action.TELL:
             return replace(refused, status=lost.before, problem=lost.kind in _AFTER_A_PROBLEM)
         case _:
@@ -146,7 +152,7 @@ def undelivered(told: Told, lost: Notification, does: Action, *, uncertain: bool
 
 
 def taken(told: Told, telling: Notification, does: Action) -> Told:
-    """Count a channel as told after all: it took what it had refused, because somebody had it sent again."""
+    """Count a channel as told after all: somebody has what it had refused sent once more."""
     is_open = does in {Action.OPEN, Action.UPDATE}
     problem = is_open or (does is Action.TELL and telling.kind not in _ENDS)
     incident = number_in(telling.incident_key) if problem else None

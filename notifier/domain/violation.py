@@ -18,6 +18,7 @@ class Flaw(StrEnum):
     ENDED = "channels are compared with incident {number}, which is not open"
     MISSTATED = "channels are compared with another status than the confirmed one, in incident {number}"
     HELD_OPEN = "channel {channel} still holds incident {number} open"
+    STRANDED = "channel {channel} took incident {number} open, and was not told of its end"
     OUTDATED = "channel {channel} was last told of a problem that is over or another, and is promised nothing"
     UNTOLD = "channel {channel} was not told of incident {number}, and nothing says why"
     FORGOTTEN = "what is kept back from channel {channel} is not looked at again"

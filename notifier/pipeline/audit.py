@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from notifier.domain import words
-from notifier.domain.condition import SOUND, VIOLATED, Condition
+from notifier.domain.condition import Condition
 from notifier.domain.incident import AUDIT, Incident, IncidentKind, Subject
 from notifier.domain.notification import Notification
 from notifier.domain.routing import reached
@@ -18,12 +18,14 @@ from notifier.ports import Clock, Database, UnitOfWork
 _log = logging.getLogger(__name__)
 
 _LOOK = timedelta(minutes=2)  # longer than anything that is due by time may wait
-_SEND = timedelta(minutes=10)
+_SEND = timedelta(minutes=10)  # the same for what is sent, once it is its turn
+_TAKEN = timedelta(days=1)  # that long an opening that nobody closes is told of; then somebody has seen to it
 _PAUSE = timedelta(minutes=2)  # after a longer one, the others get their time first
 _OVERLAP = timedelta(minutes=10)  # a transition is on record that long after its time, if ever
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _LOGGED = 20
 _NOBODYS = ""  # the account of what belongs to none
+_SUBJECT = Subject(kind=IncidentKind.AUDIT, account=_NOBODYS, name=AUDIT)
 
 
 class Audit:
@@ -48,6 +50,7 @@ class Audit:
         self._teller = teller
         self._names = names
         self._committed = committed
+        self._patience = _SEND + teller.rules.storm.per
         self._awake_since: datetime | None = None
         self._numbered_until: datetime | None = None
         self.found: list[str] | None = None
@@ -59,7 +62,10 @@ class Audit:
         return None if self.found is None else not self.found
 
     async def check(self) -> None:
-        """Make an audit; what is found opens the incident, and nothing found closes it."""
+        """Make an audit; what is found opens the incident or is added to it.
+
+        Nothing found closes it, once everything that is due by time has had its time since the start.
+        """
         now = self._clock.now()
         if self.at is None or self._awake_since is None or now - self.at > _PAUSE:
             self._awake_since = now
@@ -67,7 +73,7 @@ class Audit:
             async with self._database.begin() as work:
                 found = await self._violations(work, now, self._awake_since)
                 is_open = bool(await work.record.open_incidents_of(IncidentKind.AUDIT))
-            if is_open != bool(found):
+            if found or (is_open and now - self._awake_since >= self._patience):
                 await self._tell(found, now)
         except DatabaseError as error:
             self.found = None
@@ -86,8 +92,9 @@ class Audit:
         found = await work.audit.violations(
             {name: channel.stateful for name, channel in channels.items()},
             since=self._numbered_until,
+            taken_since=now - _TAKEN,
             look_before=ago(_LOOK),
-            due_before=ago(_SEND),
+            due_before=ago(self._patience),
         )
         if all(violation.flaw is not Flaw.MISSING for violation in found):
             self._numbered_until = now - _OVERLAP
@@ -113,19 +120,37 @@ class Audit:
         async with self._database.begin() as work:
             await work.ledger.lock(_NOBODYS)
             last = await work.record.last_incident(IncidentKind.AUDIT, _NOBODYS, AUDIT)
-            known = last if last is not None and last.closed_at is None else None
-            if known is None and found:
-                incident = _incident(1 if last is None else last.number + 1, now)
-                await work.record.open_incidents([incident])
-                news = _news(words.tell_audit_failed(found, incident.number, now), incident.number)
-            elif known is not None and not found:
-                await work.record.close_incidents({known.key: now})
-                news = _news(words.tell_audit_passed(known.number, known.opened_at, now), None)
+            if last is None or last.closed_at is not None:
+                news = await self._begun(work, found, 1 if last is None else last.number + 1, now)
+            elif found:
+                news = await self._more(work, found, last, now)
             else:
-                return  # another process was here first
+                await work.record.close_incidents({last.key: now})
+                news = _news(words.tell_audit_passed(last.number, last.opened_at, now), None)
+            if news is None:
+                return  # another process was here first, or it is told already
             promised = await self._teller.tell(work, _NOBODYS, [news], now)
         if promised:
             self._committed()
+
+    @staticmethod
+    async def _begun(work: UnitOfWork, found: Sequence[str], number: int, now: datetime) -> News | None:
+        if not found:
+            return None
+        await work.record.open_incidents([_incident(number, now)])
+        return _news(words.tell_audit_failed(found, number, now), number)
+
+    @staticmethod
+    async def _more(work: UnitOfWork, found: Sequence[str], known: Incident, now: datetime) -> News | None:
+        """Tell what appeared while the incident was open; it ends its acknowledgement, as any worsening does."""
+        last = await _last_words(work)
+        if last is None:
+            return _news(words.tell_audit_failed(found, known.number, now), known.number)
+        told = words.tell_audit_worse(found, known.number, now, last)
+        if told is None:
+            return None
+        await work.ledger.lapse([known.key])
+        return _news(told, known.number)
 
     def _report(self, found: Sequence[str]) -> None:
         """Log the edges: that it does not add up any more, and that it does again."""
@@ -134,6 +159,12 @@ class Audit:
             _log.error("the record does not add up", extra={"fields": fields})
         elif not found and self.passed is False:
             _log.warning("the record adds up again")
+
+
+async def _last_words(work: UnitOfWork) -> Notification | None:
+    """Return what was last told of the audit."""
+    [number] = [c.notification for c in await work.ledger.conditions(_NOBODYS, [_SUBJECT], ())] or [0]
+    return (await work.outbox.notifications([number])).get(number)
 
 
 def _incident(number: int, at: datetime) -> Incident:
@@ -149,9 +180,9 @@ def _incident(number: int, at: datetime) -> Incident:
 
 def _news(told: Notification, incident: int | None) -> News:
     condition = Condition(
-        subject=Subject(kind=IncidentKind.AUDIT, account=_NOBODYS, name=AUDIT),
-        status=SOUND if incident is None else VIOLATED,
-        before=VIOLATED if incident is None else SOUND,
+        subject=_SUBJECT,
+        status=told.status or "",
+        before=told.before,
         problem=incident is not None,
         severity=told.severity,
         incident=incident,

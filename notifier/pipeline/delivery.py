@@ -54,21 +54,21 @@ class Deliverer:
         clock: Clock,
         owner: str,
         chance: Callable[[], float],
-        settled: Callable[[UnitOfWork, Settlement], Awaitable[bool]],
+        settle: Callable[[UnitOfWork, Sequence[Settlement]], Awaitable[tuple[list[Settlement], bool]]],
         committed: Callable[[], None],
         storm: Storm,
     ) -> None:
         """`owner` names this process in leases; `chance` in [0, 1) spreads the retries.
 
-        `settled` is called in the settling transaction for each delivery that was taken or abandoned, and says
-        whether it promised something; `committed` after a transaction that did.
+        `settle` writes what came of a message's deliveries; it returns those whose lease was not lost, and whether
+        it promised something. `committed` is called after a transaction that did.
         """
         self._channel = channel
         self._database = database
         self._clock = clock
         self._owner = owner
         self._chance = chance
-        self._settled = settled
+        self._settle = settle
         self._committed = committed
         self._storm = storm
         self._wake = asyncio.Event()
@@ -148,8 +148,7 @@ class Deliverer:
         settlements = [self._settlement(claimed, batch[0], started_at, answer) for claimed in batch]
         try:
             async with self._database.begin() as work:
-                held = await work.outbox.settle(settlements)
-                promised = [await self._settled(work, each) for each in held if each.outcome is not Outcome.PENDING]
+                held, promised = await self._settle(work, settlements)
         except DatabaseError as error:
             # The lease runs out and it is sent once more: twice is better than not at all.
             self._complain("delivery not settled", error)
@@ -157,7 +156,7 @@ class Deliverer:
         self._report(held)
         if len(held) < len(settlements):
             _log.warning("delivery taken over by another", extra={"fields": {"channel": self._channel.name}})
-        if any(promised):
+        if promised:
             self._committed()
 
     async def _send(self, batch: _Batch, at: datetime) -> Answer:

@@ -1,13 +1,16 @@
 """What follows from a delivery that was taken, or refused for good (R16, R18)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from notifier.domain import words
+from notifier.domain.backoff import gives_up_at
 from notifier.domain.condition import FAILING, WORKING, Condition
 from notifier.domain.incident import Incident, IncidentKind, Subject
 from notifier.domain.notification import Action, Notification
 from notifier.domain.status import Severity
-from notifier.domain.telling import REFUSED, REFUSED_FOR, taken, undelivered
+from notifier.domain.telling import REFUSED_FOR, undelivered
 from notifier.pipeline.telling import News, Teller
 from notifier.ports import Outcome, Settlement, UnitOfWork
 
@@ -20,26 +23,66 @@ class Settler:
     def __init__(self, teller: Teller) -> None:
         self._teller = teller
 
-    async def settled(self, work: UnitOfWork, settlement: Settlement) -> bool:
-        """Do what follows, in the transaction that settles. True if something was promised to a channel.
+    async def settle(self, work: UnitOfWork, settlements: Sequence[Settlement]) -> tuple[list[Settlement], bool]:
+        """Write what came of a message's deliveries, and do what follows.
 
+        Returns those whose lease was not lost to another meanwhile, and whether something was promised to a channel.
         A channel that refuses is an incident, told on the others; it ends with the next message it takes. What it
         did not take is owed to it again; the end of what it holds open, each hour for as long as that is tried (R18).
         """
-        promise = settlement.claimed.promise
-        if settlement.outcome is Outcome.ABANDONED:
-            await self._take_back(work, settlement)
-            return await self._failing(work, settlement)
-        if settlement.claimed.attempt > 1:
-            await self._taken(work, settlement)
-        last = await work.record.last_incident(IncidentKind.CHANNEL, _NOBODYS, promise.channel)
-        if last is None or last.closed_at is not None:
+        trouble = await self._alone(work, settlements)
+        held = await work.outbox.settle(settlements)
+        promised = False
+        for each in settlements:
+            if each.outcome is Outcome.SENT:  # what a receiver took it took, whoever has the lease by now
+                promised |= await self._close_late(work, each)
+            elif each.outcome is Outcome.ABANDONED and each in held:
+                await self._take_back(work, each)
+                promised |= await self._failing(work, each)
+        if trouble is not None:
+            promised |= await self._works(work, trouble, settlements[0].ended_at)
+        return held, promised
+
+    async def _alone(self, work: UnitOfWork, settlements: Sequence[Settlement]) -> Incident | None:
+        """Be alone with every subject that may be written, before anything is; return the trouble that ends, if any."""
+        refused = {each.claimed.notification.account for each in settlements if each.outcome is Outcome.ABANDONED}
+        if refused:
+            await work.ledger.lock(_NOBODYS, *refused)
+        channel = settlements[0].claimed.promise.channel
+        taken = any(each.outcome is Outcome.SENT for each in settlements)
+        if not taken or await self._trouble(work, channel) is None:
+            return None
+        await work.ledger.lock(_NOBODYS, *await work.watched.accounts())
+        return await self._trouble(work, channel)
+
+    @staticmethod
+    async def _trouble(work: UnitOfWork, channel: str) -> Incident | None:
+        last = await work.record.last_incident(IncidentKind.CHANNEL, _NOBODYS, channel)
+        return last if last is not None and last.closed_at is None else None
+
+    async def _close_late(self, work: UnitOfWork, settlement: Settlement) -> bool:
+        """Promise the end of what was taken open when it was over: whoever sent it was paused, or overtaken (R18)."""
+        told, promise, now = settlement.claimed.notification, settlement.claimed.promise, settlement.ended_at
+        if promise.action not in {Action.OPEN, Action.UPDATE} or (key := told.incident_key) is None:
             return False
-        await work.ledger.lock(_NOBODYS)
-        await work.record.close_incidents({last.key: settlement.ended_at})
-        await work.ledger.look_again(settlement.ended_at, channel=promise.channel)
-        told = words.tell_channel_works(last, settlement.ended_at)
-        return await self._teller.tell(work, _NOBODYS, [_news(last, told, failing=False)], settlement.ended_at)
+        incident = (await work.record.incidents([key])).get(key)
+        if incident is None or incident.closed_at is None:
+            return False
+        waiting = await work.outbox.waiting(promise.channel)
+        if any(each.key == key and each.action is Action.CLOSE for each in waiting):
+            return False
+        close = replace(
+            promise, action=Action.CLOSE, lane=key, urgency=1, due_at=now, give_up_at=gives_up_at(now, Action.CLOSE)
+        )
+        await work.outbox.promise([(replace(told, recorded_at=now), [close])])
+        return True
+
+    async def _works(self, work: UnitOfWork, trouble: Incident, now: datetime) -> bool:
+        """End a channel's trouble."""
+        await work.record.close_incidents({trouble.key: now})
+        await work.ledger.look_again(now, channel=trouble.subject)
+        told = words.tell_channel_works(trouble, now)
+        return await self._teller.tell(work, _NOBODYS, [_news(trouble, told, failing=False)], now)
 
     async def _take_back(self, work: UnitOfWork, settlement: Settlement) -> None:
         """Count the channel as not told, unless it was promised something newer meanwhile."""
@@ -50,22 +93,13 @@ class Settler:
                 # In a lane of its own: the next incident need not wait for it.
                 await work.outbox.promise([(lost, [replace(promise, lane=lost.incident_key or "", due_at=again)])])
             return
-        await work.ledger.lock(lost.account)
         told = await work.ledger.told_by(claimed.notification_id, promise.channel)
         if told is not None:
             back = undelivered(told, lost, promise.action, uncertain=settlement.uncertain, at=at)
             await work.ledger.save_told([back])
 
-    async def _taken(self, work: UnitOfWork, settlement: Settlement) -> None:
-        """Count the channel as told again, if it had refused this before (`notifier deliveries retry`)."""
-        claimed = settlement.claimed
-        told = await work.ledger.told_by(claimed.notification_id, claimed.promise.channel)
-        if told is not None and told.kept == REFUSED:
-            await work.ledger.save_told([taken(told, claimed.notification, claimed.promise.action)])
-
     async def _failing(self, work: UnitOfWork, settlement: Settlement) -> bool:
         name, now = settlement.claimed.promise.channel, settlement.ended_at
-        await work.ledger.lock(_NOBODYS)
         last = await work.record.last_incident(IncidentKind.CHANNEL, _NOBODYS, name)
         if last is not None and last.closed_at is None:
             return False

@@ -9,7 +9,7 @@ from typing import Protocol
 from notifier.domain.sharing import spread
 from notifier.errors import DatabaseError, LeaseLostError
 from notifier.pipeline.lease import Lease
-from notifier.ports import Clock, Database, Replica, Roster
+from notifier.ports import Clock, Configured, Database, Replica, Roster
 
 _log = logging.getLogger(__name__)
 
@@ -50,13 +50,13 @@ class Sharing:
         *,
         name: str,
         watches: Mapping[str, Watching],
-        channels: Mapping[str, str],
+        channels: Mapping[str, Configured],
         database: Database,
         clock: Clock,
         span: timedelta,
         seen: Callable[[Mapping[str, int]], Awaitable[None]],
     ) -> None:
-        """`watches` are by account; `channels` are fingerprints by name; `span` is how long a lease lasts.
+        """`watches` are by account, `channels` by name; `span` is how long a lease lasts.
 
         `seen` is told, whenever the roster was read, how many links are watched in each account by whoever it is.
         """

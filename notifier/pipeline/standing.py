@@ -1,12 +1,13 @@
 """All that bears on whether a channel is told now: routes, suppressions, the site, who has it in hand (R20-R24)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from notifier.domain.condition import Condition
 from notifier.domain.duration import format_duration
 from notifier.domain.incident import Acknowledgement, Incident, IncidentKind, Subject
+from notifier.domain.pacing import Storm
 from notifier.domain.routing import Reach, Route, reached
 from notifier.domain.site import Site
 from notifier.domain.suppression import Kept, Silence, Window, suppressed
@@ -18,13 +19,15 @@ from notifier.ports import Channel
 class Rules:
     """What the configuration says of telling.
 
-    `wait` is how long what belongs together is gathered, `remind` the time between reminders (0: none).
+    `wait` is how long what belongs together is gathered, `storm` how many messages a message channel bears, `remind`
+    the time between reminders (0: none).
     """
 
     channels: Mapping[str, Channel]
     routes: Sequence[Route] = ()
     windows: Sequence[Window] = ()
     wait: timedelta = timedelta(seconds=10)
+    storm: Storm = field(default_factory=Storm)
     remind: timedelta = timedelta(hours=4)
 
 

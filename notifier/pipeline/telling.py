@@ -128,14 +128,16 @@ class Teller:
         await self._settle(work, draft, standing, self._cases(standing, told, {}))
         return await draft.write(work, {}, now)
 
-    async def remind(self, work: UnitOfWork, account: str, due: Sequence[Told], now: datetime) -> bool:
+    async def remind(self, work: UnitOfWork, account: str, subjects: Collection[Subject], now: datetime) -> bool:
         """Remind of what is still a problem, unless somebody has it in hand or it is kept back (R21)."""
         await work.ledger.lock(account)
-        stored = await work.ledger.conditions(account, [told.subject for told in due], ())
+        stored = await work.ledger.conditions(account, subjects, ())
         standing = await self._standing(work, account, stored, now)
         originals = await work.outbox.notifications({c.notification for c in stored})
         draft = _Draft()
-        for told in due:
+        for told in await work.ledger.told(account, subjects):
+            if told.remind_at is None or told.remind_at > now:
+                continue
             condition, channel = standing.conditions.get(told.subject), self.rules.channels.get(told.channel)
             if condition is None or channel is None or not (told.problem and condition.problem and self.rules.remind):
                 draft.known.append((replace(told, remind_at=None), None))

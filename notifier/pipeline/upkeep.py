@@ -3,21 +3,18 @@
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TypeVar
 
 from notifier.domain import words
 from notifier.domain.condition import WORKING, Condition
 from notifier.domain.incident import IncidentKind, Subject
-from notifier.domain.telling import Told
+from notifier.domain.merging import left_open
 from notifier.errors import DatabaseError
 from notifier.pipeline.delivery import LEASE
 from notifier.pipeline.telling import News, Teller
-from notifier.ports import Clock, Database, UnitOfWork
-
-_T = TypeVar("_T", Subject, Told)
+from notifier.ports import Clock, Configured, Database, UnitOfWork
 
 _log = logging.getLogger(__name__)
 
@@ -51,10 +48,10 @@ class Upkeep:
         try:
             async with self._database.begin() as work:
                 due, reminders = await work.ledger.due(now), await work.ledger.reminders(now)
-            for account, subjects in _by_account(due, lambda subject: subject.account).items():
+            for account, subjects in _by_account(due).items():
                 await self._in(account, now, subjects, self._teller.look_again)
-            for account, told in _by_account(reminders, lambda told: told.subject.account).items():
-                await self._in(account, now, told, self._teller.remind)
+            for account, subjects in _by_account(reminders).items():
+                await self._in(account, now, subjects, self._teller.remind)
         except DatabaseError as error:
             _log.error("what is due by time not told", extra={"fields": {"cause": str(error)}})
 
@@ -82,11 +79,11 @@ class Upkeep:
         self,
         account: str,
         now: datetime,
-        what: Sequence[_T],
-        do: Callable[[UnitOfWork, str, Sequence[_T], datetime], Awaitable[bool]],
+        subjects: Sequence[Subject],
+        do: Callable[[UnitOfWork, str, Sequence[Subject], datetime], Awaitable[bool]],
     ) -> None:
         async with self._database.begin() as work:
-            promised = await do(work, account, what, now)
+            promised = await do(work, account, subjects, now)
         if promised:
             self._committed()
 
@@ -103,45 +100,60 @@ class Upkeep:
             _log.error("old records not forgotten", extra={"fields": {"cause": str(error)}})
 
     async def adopt_channels(
-        self, ours: Mapping[str, str], elsewhere: Mapping[str, str] = MappingProxyType({})
+        self, fingerprints: Mapping[str, str], elsewhere: Mapping[str, Configured] = MappingProxyType({})
     ) -> None:
-        """Take over the channels as they are configured now: fingerprints by name (R18).
+        """Take over the channels as they are configured now, each with the fingerprint of its URL (R18).
 
-        One that has another name keeps what it knows; of one that is gone, what it was still to be sent is settled,
-        its trouble ends, and what it holds open is told on the others. Nothing is gone that is still configured
-        `elsewhere`, at another replica.
+        A receiver keeps what it knows under whatever name, and while it is not configured under its fingerprint. Of
+        one that goes, what it may hold open is told on the others; what it was still to be sent is settled, or sent
+        to the new address of a message channel. The trouble of a channel that is no more ends. What other replicas
+        have configured `elsewhere` is no more gone than what we have.
         """
-        fingerprints = {**elsewhere, **ours}
         now = self._clock.now()
+        stateful = {name: channel.stateful for name, channel in self._teller.rules.channels.items()}
+        ours = {n: Configured(fingerprint=mark, stateful=stateful[n]) for n, mark in fingerprints.items()}
+        configured = {**elsewhere, **ours}
+        fingerprints = {name: channel.fingerprint for name, channel in configured.items()}
         async with self._database.begin() as work:
-            await work.ledger.lock(_NOBODYS)
+            await work.ledger.lock(_NOBODYS, *await work.watched.accounts())
             known = await work.ledger.channels()
-            added = {name: mark for name, mark in fingerprints.items() if name not in known}
-            for old in sorted(known.keys() - fingerprints.keys()):
-                renamed = next((name for name, mark in added.items() if mark == known[old]), None)
-                if renamed is None:
-                    await self._strand(work, old, now)
-                    continue
-                await work.ledger.rename_channel(old, renamed)
-                del added[renamed]
-                _log.info("channel renamed", extra={"fields": {"channel": old, "to": renamed}})
-            for channel in await work.outbox.waiting_channels() - fingerprints.keys():
-                count = await work.outbox.abandon(channel, "the channel is no longer configured", now)
-                fields = {"channel": channel, "deliveries": count}
-                _log.error("deliveries abandoned: the channel is no longer configured", extra={"fields": fields})
-            await self._end_troubles(work, fingerprints, now)
-            stateful = {name: channel.stateful for name, channel in self._teller.rules.channels.items()}
-            await work.ledger.save_channels(ours, stateful, now)
+            # A release that knew no fingerprints left none: then the name has to do.
+            marks = {name: old.fingerprint or fingerprints.get(name, name) for name, old in known.items()}
+            came = {mark: name for name, mark in fingerprints.items() if marks.get(name) != mark}
+            for name in sorted(name for name, mark in marks.items() if fingerprints.get(name) != mark):
+                old = replace(known[name], fingerprint=marks[name])
+                await self._leave(work, name, old, configured.get(name), came.get(marks[name]), now)
+            for mark, name in came.items():
+                await work.ledger.rename_channel(mark, name)
+                await work.outbox.readdress(mark, name)
+            for channel in await work.outbox.waiting_channels() - configured.keys():
+                await _abandon(work, channel, "the channel is no longer configured", now)
+            await self._end_troubles(work, configured, now)
+            await work.ledger.save_channels(configured, now)
 
-    async def _strand(self, work: UnitOfWork, channel: str, now: datetime) -> None:
-        """Tell the others that a channel is gone that holds incidents open: nobody can close them any more."""
-        keys = await work.ledger.held_open(channel)
+    async def _leave(
+        self, work: UnitOfWork, name: str, old: Configured, new: Configured | None, to: str | None, now: datetime
+    ) -> None:
+        """Put aside what a receiver knows: another is `new` under its name, if any, and it goes by the name of `to`."""
+        if to is not None:
+            await work.outbox.readdress(name, old.fingerprint)
+            _log.info("channel renamed", extra={"fields": {"channel": name, "to": to}})
+        else:
+            if old.stateful:
+                await self._strand(work, name, old, now, replaced=new is not None)
+            if new is not None and (old.stateful or new.stateful):
+                await _abandon(work, name, "the channel has another receiver now", now)
+        await work.ledger.rename_channel(name, old.fingerprint)
+
+    async def _strand(self, work: UnitOfWork, channel: str, old: Configured, now: datetime, *, replaced: bool) -> None:
+        """Tell the others that a receiver goes that may hold incidents open: nobody can close them any more."""
+        keys = left_open(await work.outbox.waiting(channel), await work.ledger.held_open(channel))
         if not keys:
             return
-        _log.error("a channel is gone that holds incidents open", extra={"fields": {"channel": channel, "keys": keys}})
-        told = words.tell_stranded(channel, keys, now)
+        _log.error("a receiver is gone that holds incidents open", extra={"fields": {"channel": channel, "keys": keys}})
+        told = words.tell_stranded(channel, keys, now, replaced=replaced)
         condition = Condition(
-            subject=Subject(kind=IncidentKind.CHANNEL, account=_NOBODYS, name=channel),
+            subject=Subject(kind=IncidentKind.CHANNEL, account=_NOBODYS, name=old.fingerprint),
             status=WORKING,
             before=WORKING,
             problem=False,
@@ -151,7 +163,7 @@ class Upkeep:
         )
         await self._teller.tell(work, _NOBODYS, [], now, notices=[News(condition, told)])
 
-    async def _end_troubles(self, work: UnitOfWork, configured: Mapping[str, str], now: datetime) -> None:
+    async def _end_troubles(self, work: UnitOfWork, configured: Mapping[str, Configured], now: datetime) -> None:
         for incident in await work.record.open_incidents_of(IncidentKind.CHANNEL):
             if incident.subject in configured:
                 continue
@@ -170,8 +182,14 @@ class Upkeep:
             await self._teller.tell(work, _NOBODYS, [News(condition, told)], now)
 
 
-def _by_account(found: Iterable[_T], account: Callable[[_T], str]) -> dict[str, list[_T]]:
-    grouped: defaultdict[str, list[_T]] = defaultdict(list)
-    for each in found:
-        grouped[account(each)].append(each)
+async def _abandon(work: UnitOfWork, channel: str, why: str, now: datetime) -> None:
+    if count := await work.outbox.abandon(channel, why, now):
+        fields = {"channel": channel, "deliveries": count, "cause": why}
+        _log.error("deliveries abandoned", extra={"fields": fields})
+
+
+def _by_account(subjects: Iterable[Subject]) -> dict[str, list[Subject]]:
+    grouped: defaultdict[str, list[Subject]] = defaultdict(list)
+    for subject in subjects:
+        grouped[subject.account].append(subject)
     return dict(grouped)

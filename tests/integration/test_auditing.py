@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from notifier.domain.violation import Flaw
 from notifier.pipeline.audit import Audit
 from notifier.pipeline.standing import Rules
 from notifier.pipeline.telling import Teller
-from notifier.ports import Database, Outcome, Refused, TryAgain, UnitOfWork
+from notifier.ports import Configured, Database, Outcome, Refused, TryAgain, UnitOfWork
 from tests.support.bench import Bench, at_work
-from tests.support.deliveries import claim, promise, sent, settle, told
+from tests.support.deliveries import LATER, claim, promise, sent, settle, told
 from tests.support.examples import ACCOUNT, LINK, NIGHT, seconds
 from tests.support.fakes import FakeChannel, FakeClock, FakeCloudflare
 from tests.support.planted import (
@@ -36,6 +36,7 @@ from tests.support.planted import (
     Change,
     Plant,
     later,
+    open_what_is_over,
     skip_a_number,
     sound,
     transition,
@@ -125,6 +126,20 @@ async def test_channels_that_are_configured_no_more_are_not_asked_for(database: 
     await change(database, of_others)
     await auditor.check()
     assert auditor.found == []
+
+
+@pytest.mark.parametrize(("since", "found"), [(NIGHT, 1), (LATER, 0)])
+async def test_what_the_receiver_before_took_is_no_matter_of_the_channel_as_it_is_now(
+    database: Database, since: datetime, found: int
+) -> None:
+    await sound(database)
+    await change(database, open_what_is_over)
+    channels = {"pager": Configured(fingerprint="it", stateful=True)}
+    for at in (since, NOW):
+        await change(database, lambda work, at=at: work.ledger.save_channels(channels, at))  # type: ignore[misc]
+    auditor = audit(database, FakeClock(NOW))
+    await auditor.check()
+    assert len(auditor.found or ()) == found
 
 
 async def test_what_waits_in_a_lane_for_what_is_tried_again_is_not_overdue(database: Database) -> None:

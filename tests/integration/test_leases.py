@@ -8,15 +8,16 @@ import pytest
 from sqlalchemy import text
 
 from notifier.adapters.database.database import SqlDatabase
-from notifier.ports import Database, Replica, Roster
+from notifier.ports import Configured, Database, Replica, Roster
 from tests.support.examples import seconds
 from tests.support.fakes import FakeClock
 
+NOC = Configured(fingerprint="mark", stateful=False)
 SPAN = timedelta(seconds=15)
 
 
 def replica(name: str, *accounts: str) -> Replica:
-    return Replica(name=name, accounts=dict.fromkeys(accounts, 7), channels={"noc": "mark"})
+    return Replica(name=name, accounts=dict.fromkeys(accounts, 7), channels={"noc": NOC})
 
 
 async def sign_in(database: Database, name: str, *accounts: str) -> Roster:

@@ -9,7 +9,7 @@ from notifier.domain.matching import Matcher
 from notifier.domain.status import DOWN, HEALTHY, Severity
 from notifier.domain.suppression import Silence
 from notifier.domain.telling import Told
-from notifier.ports import Database
+from notifier.ports import Configured, Database
 from tests.support.conditions import about, down
 from tests.support.deliveries import LATER, LEASED, claim, promise, put, told
 from tests.support.examples import ACCOUNT, NIGHT, seconds
@@ -151,7 +151,7 @@ async def test_a_reminder_is_due_from_its_moment_on(database: Database) -> None:
     await know(database, KNOWN, FULL)
     async with database.begin() as work:
         assert await work.ledger.reminders(LEASED - seconds(1)) == []
-        assert await work.ledger.reminders(LEASED) == [FULL]
+        assert await work.ledger.reminders(LEASED) == [FULL.subject]
 
 
 # --- A clock that was ahead ---------------------------------------------------------------------------------
@@ -250,43 +250,35 @@ async def test_a_verdict_can_be_given_anew(database: Database) -> None:
 # --- Channels -----------------------------------------------------------------------------------------------
 
 
+def configured(**marks: str) -> dict[str, Configured]:
+    return {name: Configured(fingerprint=mark, stateful=name == "pager") for name, mark in marks.items()}
+
+
 async def test_the_channels_are_those_last_written(database: Database) -> None:
-    async with database.begin() as work:
-        assert await work.ledger.channels() == {}
-        await work.ledger.save_channels({"noc": "a", "pager": "b"}, {"noc": False, "pager": True}, NIGHT)
-    async with database.begin() as work:
-        await work.ledger.save_channels({"noc": "c"}, {"noc": False}, LATER)
-        assert await work.ledger.channels() == {"noc": "c"}
-        await work.ledger.save_channels({}, {}, LATER)
-        assert await work.ledger.channels() == {}
+    for channels in ({}, configured(noc="a", pager="b"), configured(noc="c"), configured(noc="c", mail="d"), {}):
+        async with database.begin() as work:
+            await work.ledger.save_channels(channels, LATER)
+            assert await work.ledger.channels() == channels
 
 
-async def test_r18_under_another_name_a_channel_keeps_what_it_knows_and_is_to_be_sent(database: Database) -> None:
-    stale = replace(KNOWN, channel="slack", subject=FAR.subject)
-    await know(database, KNOWN, KEPT, replace(KNOWN, channel="mail"), stale)
-    await put(database, promise(), promise("mail", lane="b"))
+async def test_r18_under_another_name_a_channel_knows_what_it_knew(database: Database) -> None:
+    overwritten, other = (
+        replace(KNOWN, channel="slack", status=HEALTHY),
+        replace(KNOWN, channel="slack", subject=FAR.subject),
+    )
+    await know(database, KNOWN, KEPT, replace(KNOWN, channel="mail"), overwritten, other)
     async with database.begin() as work:
         await work.ledger.rename_channel("noc", "slack")
-    renamed = [replace(KNOWN, channel="mail"), replace(KNOWN, channel="slack"), replace(KEPT, channel="slack")]
+        await work.ledger.rename_channel("nobody", "slack")
+        await work.ledger.rename_channel("slack", "slack")
+    renamed = [replace(KNOWN, channel="mail"), replace(KNOWN, channel="slack"), replace(KEPT, channel="slack"), other]
     assert await known_of(database, ONE.subject, TWO.subject, FAR.subject) == renamed
-    assert await claim(database, "noc") == []
-    assert [each.notification.title for each in await claim(database, "slack")] == ["title 0"]
 
 
-async def test_r18_what_was_sent_stays_with_the_name_it_was_sent_under(database: Database) -> None:
-    await put(database, promise())
+async def test_r18_what_a_channel_holds_open_is_named_by_key(database: Database) -> None:
+    await know(database, *(replace(each, channel="pager") for each in (KNOWN, KEPT)))
     async with database.begin() as work:
-        await work.outbox.abandon("noc", "gone", LATER)
-        await work.ledger.rename_channel("noc", "slack")
-        assert not await work.outbox.hold("slack", LEASED)
-
-
-async def test_r18_what_a_stateful_channel_holds_open_is_named_by_key(database: Database) -> None:
-    await know(database, KNOWN, KEPT, *(replace(each, channel="pager") for each in (KNOWN, KEPT)))
-    async with database.begin() as work:
-        await work.ledger.save_channels({"noc": "a", "pager": "b"}, {"noc": False, "pager": True}, NIGHT)
         assert await work.ledger.held_open("pager") == [f"cni:{ACCOUNT}:icon-ams-01:1"]
-        assert await work.ledger.held_open("noc") == []
         assert await work.ledger.held_open("gone") == []
 
 

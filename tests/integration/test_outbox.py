@@ -8,11 +8,9 @@ from itertools import chain
 
 import pytest
 
-from notifier.domain.incident import Incident, IncidentKind
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action
 from notifier.domain.pacing import Sent
-from notifier.domain.status import Severity
 from notifier.ports import Claimed, Database, Outcome, Refused, Settlement, TryAgain
 from tests.support.deliveries import LATER, LEASED, claim, promise, put, sent, settle, told
 from tests.support.examples import NIGHT, seconds
@@ -35,7 +33,7 @@ def abandoned(claimed: Claimed) -> Settlement:
 
 async def retry(database: Database, delivery: int) -> bool:
     async with database.begin() as work:
-        return await work.outbox.retry(delivery, LEASED)
+        return await work.outbox.retry(delivery, due_at=LEASED, give_up_at=LEASED + timedelta(hours=3))
 
 
 async def passing(database: Database) -> list[Waiting]:
@@ -250,7 +248,7 @@ async def test_r17_an_opening_that_is_being_sent_is_not_waiting(database: Databa
     assert [waiting.uncertain for waiting in await passing(database)] == [True, False]
 
 
-async def test_r17_a_close_without_an_opening_before_it_is_not_passing(database: Database) -> None:
+async def test_r17_a_close_that_waits_behind_nothing_is_not_passing(database: Database) -> None:
     await put(database, promise(action=CLOSE), promise(action=OPEN), promise("mail", action=CLOSE))
     assert await passing(database) == []
 
@@ -281,39 +279,32 @@ async def test_r27_messages_are_counted_with_their_lanes_and_what_is_under_way_c
         assert len(await work.outbox.sent("noc", since=NIGHT, now=now)) == 2
 
 
-async def test_an_abandoned_delivery_is_due_again_with_all_its_time_if_somebody_asks(database: Database) -> None:
-    await put(database, promise(), promise(action=CLOSE, lane="b"))
-    one, closing = await claim(database)
-    await settle(database, abandoned(one), abandoned(closing))
+async def test_an_abandoned_delivery_is_due_again_and_may_have_arrived_before(database: Database) -> None:
+    await put(database, promise())
+    [one] = await claim(database)
+    await settle(database, abandoned(one))
+    async with database.begin() as work:
+        lost = await work.outbox.abandoned(one.id)
+    assert lost is not None
+    assert (lost.notification, lost.notification_id) == (one.notification, one.notification_id)
     assert await retry(database, one.id)
-    assert await retry(database, closing.id)
-    retried, closed = await claim(database, now=LEASED)
-    assert (retried.id, retried.attempt, retried.promise.due_at) == (one.id, 2, LEASED)
-    assert retried.promise.give_up_at == LEASED + timedelta(hours=24)
-    assert closed.promise.give_up_at == LEASED + timedelta(days=7)
+    [retried] = await claim(database, now=LEASED)
+    assert (retried.id, retried.attempt, retried.uncertain) == (one.id, 2, True)
+    assert retried.promise == replace(lost.promise, due_at=LEASED, give_up_at=LEASED + timedelta(hours=3))
 
 
 async def test_only_what_was_abandoned_is_tried_again(database: Database) -> None:
+    async def refused(delivery: int) -> bool:
+        async with database.begin() as work:
+            lost = await work.outbox.abandoned(delivery)
+        return lost is None and not await retry(database, delivery)
+
     await put(database, promise())
-    assert not await retry(database, 4711)
+    assert await refused(4711)
     [one] = await claim(database)
-    assert not await retry(database, one.id)
+    assert await refused(one.id)
     await settle(database, sent(one))
-    assert not await retry(database, one.id)
-
-
-async def test_r18_an_opening_of_what_has_ended_is_not_tried_again_but_its_close_is(database: Database) -> None:
-    incident = Incident(
-        kind=IncidentKind.CHANNEL, account="", subject="x", number=1, severity=Severity.ERROR, opened_at=NIGHT
-    )
-    await put(database, promise(action=OPEN), promise(action=CLOSE, lane="b"), key=incident.key)
-    opening, closing = await claim(database)
-    await settle(database, abandoned(opening), abandoned(closing))
-    async with database.begin() as work:
-        await work.record.open_incidents([incident])
-        await work.record.close_incidents({incident.key: LATER})
-    assert not await retry(database, opening.id)
-    assert await retry(database, closing.id)
+    assert await refused(one.id)
 
 
 async def test_what_is_tried_again_waits_for_what_is_being_sent_in_its_lane(database: Database) -> None:
@@ -406,3 +397,15 @@ async def test_a_storm_of_thousands_is_one_claim(sql_database: Database) -> None
     assert len(batch) == 1_000
     assert len(await settle(sql_database, *map(sent, batch))) == 1_000
     assert await claim(sql_database) == []
+
+
+async def test_r18_what_is_pending_goes_under_another_name_and_what_was_settled_stays(database: Database) -> None:
+    await put(database, promise(), promise(), promise("mail", lane="b"))
+    [first] = await claim(database)
+    await settle(database, sent(first))
+    async with database.begin() as work:
+        await work.outbox.readdress("noc", "slack")
+    assert await claim(database) == []
+    assert titles(await claim(database, "slack")) == ["title 1"]
+    async with database.begin() as work:
+        assert await work.outbox.abandon("slack", "gone", LATER) == 1

@@ -82,6 +82,19 @@ async def test_scenario_16_what_was_blind_and_what_was_refused_close_too(
     assert keys(pager)[1:] == [(Action.CLOSE, release_1.BLIND_KEY), (Action.CLOSE, release_1.KEY)]
 
 
+async def test_scenario_16_a_channel_that_is_gone_is_missed_and_told_of_the_end_when_it_is_back(
+    old: SqlDatabase, clock: FakeClock, cloudflare: FakeCloudflare, noc: FakeChannel, pager: FakeChannel
+) -> None:
+    await old.prepare(migrate=True)
+    async with at_work(old, clock, cloudflare, noc) as bench:
+        assert noc.titles == ["channel pager was removed and still holds an incident open"]
+        cloudflare.words[LINK.name] = "Healthy"
+        await bench.advance(5 * INTERVAL, step=seconds(5))
+    async with at_work(old, clock, cloudflare, noc, pager) as bench:
+        await bench.advance(INTERVAL)
+    assert keys(pager) == [(Action.CLOSE, release_1.KEY)]
+
+
 async def test_scenario_16_what_was_still_to_be_sent_is_sent_before_what_follows(
     database_url: str, clock: FakeClock, cloudflare: FakeCloudflare, noc: FakeChannel, pager: FakeChannel
 ) -> None:

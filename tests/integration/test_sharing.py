@@ -15,7 +15,7 @@ from notifier.adapters.database.tables import HEAD
 from notifier.errors import DatabaseError
 from notifier.pipeline.lease import Lease
 from notifier.pipeline.sharing import Sharing
-from notifier.ports import Database, Replica
+from notifier.ports import Configured, Database, Replica
 from tests.support.examples import seconds
 from tests.support.fakes import FakeClock
 from tests.support.unreliable import Unreliable
@@ -52,7 +52,7 @@ class Process:
         self.sharing = Sharing(
             name=name,
             watches=self.watches,
-            channels={"noc": f"mark of {name}"},
+            channels={"noc": Configured(fingerprint=f"mark of {name}", stateful=False)},
             database=database,
             clock=clock,
             span=SPAN,
@@ -102,7 +102,7 @@ async def test_whoever_joins_gets_an_even_share_within_two_renewals(
     one, two, three = (Process(name, shared_database, clock) for name in ("one", "two", "three"))
     await one.start()
     [other] = await two.start()
-    assert (other.name, dict(other.channels)) == ("one", {"noc": "mark of one"})
+    assert (other.name, other.channels["noc"].fingerprint) == ("one", "mark of one")
     await three.start()
     await live(clock, one, two, three, over=seconds(10))
     assert [len(each.watching) for each in (one, two, three)] == [2, 2, 2]

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from notifier.domain.decision import Policy
-from notifier.domain.pacing import Storm
 from notifier.domain.words import Voice
 from notifier.pipeline.announcing import Announcer
 from notifier.pipeline.audit import Audit
@@ -109,8 +108,8 @@ class Bench:
                 clock=clock,
                 owner="bench",
                 chance=lambda: 0.5,
-                storm=Storm(),
-                settled=Settler(teller).settled,
+                storm=teller.rules.storm,
+                settle=Settler(teller).settle,
                 committed=self._committed,
             )
             for channel in channels
@@ -122,7 +121,7 @@ class Bench:
             deliverer.wake()
 
     async def begin(self) -> None:
-        await self.upkeep.adopt_channels({channel.name: channel.name for channel in self.channels})
+        await self.upkeep.adopt_channels({channel.name: channel.mark for channel in self.channels})
         await self.upkeep.review()
         links, states = await self.recorder.known()
         self.poller.watch(links, states)

@@ -51,10 +51,13 @@ class FakeCloudflare:
 
 
 class FakeChannel:
-    """Keeps `ports.Channel`: takes everything, or answers as it is told."""
+    """Keeps `ports.Channel`: takes everything, or answers as it is told; its `mark` stands for its URL."""
 
-    def __init__(self, name: str = "noc", *, stateful: bool = False, bundles: bool | None = None) -> None:
+    def __init__(
+        self, name: str = "noc", *, stateful: bool = False, bundles: bool | None = None, mark: str | None = None
+    ) -> None:
         self.name = name
+        self.mark = mark or f"the mark of {name}"
         self.stateful = stateful
         self.bundles = not stateful if bundles is None else bundles
         self.taken: list[Message] = []
@@ -74,3 +77,18 @@ class FakeChannel:
     @property
     def titles(self) -> list[str]:
         return [message.notification.title.removeprefix("[production] ") for message in self.taken]
+
+
+class HeldChannel(FakeChannel):
+    """Answers when it is let."""
+
+    def __init__(self, name: str = "noc", *, stateful: bool = False) -> None:
+        super().__init__(name, stateful=stateful)
+        self.begun = asyncio.Semaphore(0)  # one for each send that has begun
+        self.gate = asyncio.Event()
+
+    async def send(self, message: Message) -> Answer:
+        answer = await super().send(message)
+        self.begun.release()
+        await self.gate.wait()
+        return answer

@@ -1,13 +1,13 @@
 """The database in memory: a working fake, held to the same suite as the real ones."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from notifier.domain.backoff import due_as_of, gives_up_at
+from notifier.domain.backoff import due_as_of
 from notifier.domain.blindness import Extent, View
 from notifier.domain.decision import Gap, Transition
 from notifier.domain.incident import Incident, IncidentKind
@@ -110,7 +110,7 @@ class MemoryUnitOfWork:
         self.watched = MemoryWatched(tables)
         self.record = MemoryRecord(tables)
         self.outbox = MemoryOutbox(tables)
-        self.ledger = MemoryLedger(tables.ledger, tables.incidents, self.outbox.rename)
+        self.ledger = MemoryLedger(tables.ledger, tables.incidents)
         self.audit = MemoryAuditing(tables)
         self.leases = MemoryLeases(tables.sharing, clock)
         self.budgets = MemoryBudgets(tables.sharing, clock)
@@ -284,18 +284,15 @@ class MemoryOutbox:
     async def passing(self, channel: str, now: datetime) -> list[Waiting]:
         rows = [row for row in self._tables.deliveries if row.waits(channel, now)]
         lanes = {
-            opening.promise.lane
-            for opening in rows
+            close.promise.lane
             for close in rows
-            if opening.promise.lane == close.promise.lane
-            and (opening.promise.action, close.promise.action) == (Action.OPEN, Action.CLOSE)
-            and opening.id < close.id
+            if close.promise.action is Action.CLOSE
+            and any(row.promise.lane == close.promise.lane and row.id < close.id for row in rows)
         }
-        return [
-            Waiting(id=row.id, key=row.notification.incident_key, action=row.promise.action, uncertain=row.uncertain)
-            for row in rows
-            if row.promise.lane in lanes and row.notification.incident_key is not None
-        ]
+        return _queue(row for row in rows if row.promise.lane in lanes)
+
+    async def waiting(self, channel: str) -> list[Waiting]:
+        return _queue(row for row in self._tables.deliveries if row.pending(channel))
 
     async def call_off(self, ids: Collection[int], cause: str, at: datetime) -> None:
         for row in self._tables.deliveries:
@@ -352,19 +349,23 @@ class MemoryOutbox:
             row.promise = replace(row.promise, due_at=s.due_at)
         return True
 
-    async def retry(self, delivery: int, at: datetime) -> bool:
-        row = next((row for row in self._tables.deliveries if row.id == delivery), None)
-        if row is None or row.outcome is not Outcome.ABANDONED:
+    async def abandoned(self, delivery: int) -> Claimed | None:
+        row = self._abandoned(delivery)
+        return None if row is None else _claimed(row, row.attempts + 1)
+
+    async def retry(self, delivery: int, *, due_at: datetime, give_up_at: datetime) -> bool:
+        row = self._abandoned(delivery)
+        if row is None:
             return False
-        incident = self._tables.incidents.get(row.notification.incident_key or "")
-        ended = incident is not None and incident.closed_at is not None
-        if ended and row.promise.action in {Action.OPEN, Action.UPDATE}:
-            return False
-        row.outcome, row.settled_at = Outcome.PENDING, None
-        row.promise = replace(row.promise, due_at=at, give_up_at=gives_up_at(at, row.promise.action))
+        row.outcome, row.settled_at, row.uncertain = Outcome.PENDING, None, True
+        row.promise = replace(row.promise, due_at=due_at, give_up_at=give_up_at)
         return True
 
-    def rename(self, old: str, new: str) -> None:
+    def _abandoned(self, delivery: int) -> Row | None:
+        rows = self._tables.deliveries
+        return next((row for row in rows if row.id == delivery and row.outcome is Outcome.ABANDONED), None)
+
+    async def readdress(self, old: str, new: str) -> None:
         for row in self._tables.deliveries:
             if row.pending(old):
                 row.promise = replace(row.promise, channel=new)
@@ -417,14 +418,27 @@ class MemoryOutbox:
         tables.ledger.verdicts = {key: why for key, why in verdicts if key[0] in tables.notifications}
 
 
+def _queue(rows: Iterable[Row]) -> list[Waiting]:
+    return [
+        Waiting(id=row.id, key=row.notification.incident_key, action=row.promise.action, uncertain=row.uncertain)
+        for row in rows
+        if row.notification.incident_key is not None
+    ]
+
+
 def _lease(row: Row, owner: str, until: datetime) -> Claimed:
-    earlier, row.uncertain = row.uncertain, True
     row.leased_until, row.leased_by, row.attempts = until, owner, row.attempts + 1
+    claimed = _claimed(row, row.attempts)
+    row.uncertain = True
+    return claimed
+
+
+def _claimed(row: Row, attempt: int) -> Claimed:
     return Claimed(
         id=row.id,
-        attempt=row.attempts,
+        attempt=attempt,
         notification_id=row.notification_id,
         notification=row.notification,
         promise=row.promise,
-        uncertain=earlier,
+        uncertain=row.uncertain,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from notifier.domain.condition import Condition
 from notifier.domain.incident import IncidentKind, Subject
+from notifier.domain.notification import Action
 from notifier.domain.violation import Flaw, Violation
 from notifier.ports import Outcome
 
@@ -25,7 +26,13 @@ class MemoryAuditing:
         self._tables = tables
 
     async def violations(
-        self, stateful: Mapping[str, bool], *, since: datetime | None, look_before: datetime, due_before: datetime
+        self,
+        stateful: Mapping[str, bool],
+        *,
+        since: datetime | None,
+        taken_since: datetime,
+        look_before: datetime,
+        due_before: datetime,
     ) -> list[Violation]:
         asked = (
             self._missing(since),
@@ -33,6 +40,7 @@ class MemoryAuditing:
             self._of_incidents(),
             self._of_conditions(),
             self._of_told(stateful, look_before),
+            self._stranded(stateful, taken_since),
             self._overdue(stateful, due_before),
         )
         return [violation for each in asked for violation in islice(each, 100)]
@@ -98,6 +106,29 @@ class MemoryAuditing:
             if not stateful[channel] and t.problem and (c is None or c.status != t.status):
                 yield _violation(Flaw.OUTDATED, t.told_at, subject, channel, t.incident)
 
+    def _stranded(self, stateful: Mapping[str, bool], since: datetime) -> Iterator[Violation]:
+        known_since = self._tables.ledger.since
+        taken = [
+            s.claimed
+            for s in self._tables.attempts
+            if s.outcome is Outcome.SENT
+            and s.started_at >= max(since, known_since.get(s.claimed.promise.channel, since))
+        ]
+        for row in (row for claimed in taken for row in self._tables.deliveries if row.id == claimed.id):
+            incident = self._tables.incidents.get(row.notification.incident_key or "")
+            opens = stateful.get(row.promise.channel, False) and row.promise.action in {Action.OPEN, Action.UPDATE}
+            if opens and incident is not None and incident.closed_at is not None and not self._closed(row):
+                number = incident.number
+                yield _violation(Flaw.STRANDED, row.settled_at, _subject(incident), row.promise.channel, number)
+
+    def _closed(self, opening: Row) -> bool:
+        return any(
+            row.notification.incident_key == opening.notification.incident_key
+            and (row.promise.channel, row.promise.action) == (opening.promise.channel, Action.CLOSE)
+            and (row.outcome is Outcome.PENDING or _ended_after(row, opening))
+            for row in self._tables.deliveries
+        )
+
     def _overdue(self, stateful: Mapping[str, bool], before: datetime) -> Iterator[Violation]:
         heads: dict[tuple[str, str], Row] = {}
         moved = set()
@@ -124,6 +155,11 @@ def _violation(
     flaw: Flaw, since: datetime | None, subject: Subject | None, channel: str | None = None, number: int | None = None
 ) -> Violation:
     return Violation(flaw=flaw, since=since, subject=subject, channel=channel, number=number)
+
+
+def _ended_after(row: Row, other: Row) -> bool:
+    ended = row.outcome in {Outcome.SENT, Outcome.ABANDONED}
+    return ended and row.settled_at is not None and other.settled_at is not None and row.settled_at >= other.settled_at
 
 
 def _link(account: str, name: str) -> Subject:

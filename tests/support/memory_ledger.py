@@ -1,6 +1,6 @@
 """The ledger in memory; a part of the fake database."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ from notifier.domain.condition import Condition
 from notifier.domain.incident import Acknowledgement, Incident, Subject, key_of
 from notifier.domain.suppression import Silence
 from notifier.domain.telling import Told
+from notifier.ports import Configured
 
 
 @dataclass
@@ -18,22 +19,19 @@ class LedgerTables:
     told: dict[tuple[str, Subject], Told] = field(default_factory=dict)
     verdicts: dict[tuple[int, str], str] = field(default_factory=dict)
     silences: list[Silence] = field(default_factory=list)
-    channels: dict[str, str] = field(default_factory=dict)
-    stateful: set[str] = field(default_factory=set)
+    channels: dict[str, Configured] = field(default_factory=dict)
+    since: dict[str, datetime] = field(default_factory=dict)
     acts: list[tuple[datetime, str, str, str, str]] = field(default_factory=list)
 
 
 class MemoryLedger:
     """Keeps `ports.Ledger`."""
 
-    def __init__(
-        self, tables: LedgerTables, incidents: dict[str, Incident], rename_pending: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, tables: LedgerTables, incidents: dict[str, Incident]) -> None:
         self._tables = tables
         self._incidents = incidents
-        self._rename_pending = rename_pending
 
-    async def lock(self, account: str) -> None:
+    async def lock(self, *accounts: str) -> None:
         """One writer only, anyway."""
 
     async def conditions(self, account: str, subjects: Collection[Subject], sites: Collection[str]) -> list[Condition]:
@@ -89,8 +87,8 @@ class MemoryLedger:
             if incident.account == account and incident.closed_at is None:
                 self._incidents[key] = replace(incident, opened_at=min(incident.opened_at, now))
 
-    async def reminders(self, now: datetime) -> list[Told]:
-        return [t for t in self._tables.told.values() if t.remind_at is not None and t.remind_at <= now]
+    async def reminders(self, now: datetime) -> list[Subject]:
+        return list({t.subject for t in self._tables.told.values() if t.remind_at is not None and t.remind_at <= now})
 
     async def silences(self, at: datetime) -> list[Silence]:
         return [s for s in self._tables.silences if s.from_at <= at < s.until_at]
@@ -126,26 +124,20 @@ class MemoryLedger:
     async def explain(self, verdicts: Collection[tuple[int, str, str]], at: datetime) -> None:  # noqa: ARG002 - the port's
         self._tables.verdicts |= {(number, channel): why for number, channel, why in verdicts}
 
-    async def channels(self) -> dict[str, str]:
+    async def channels(self) -> dict[str, Configured]:
         return dict(self._tables.channels)
 
-    async def save_channels(
-        self,
-        fingerprints: Mapping[str, str],
-        stateful: Mapping[str, bool],
-        at: datetime,  # noqa: ARG002 - the port's
-    ) -> None:
-        self._tables.channels = dict(fingerprints)
-        self._tables.stateful = {name for name in fingerprints if stateful[name]}
+    async def save_channels(self, channels: Mapping[str, Configured], at: datetime) -> None:
+        known, since = self._tables.channels, self._tables.since
+        self._tables.since = {name: since[name] if known.get(name) == new else at for name, new in channels.items()}
+        self._tables.channels = dict(channels)
 
     async def rename_channel(self, old: str, new: str) -> None:
         told = self._tables.told
-        kept = {key: value for key, value in told.items() if key[0] not in {old, new}}
+        kept = {key: value for key, value in told.items() if key[0] != old}
         moved = {(new, subject): replace(t, channel=new) for (name, subject), t in told.items() if name == old}
         self._tables.told = kept | moved
-        self._rename_pending(old, new)
 
     async def held_open(self, channel: str) -> list[str]:
-        stateful = channel in self._tables.stateful
-        found = [t for t in self._tables.told.values() if stateful and t.channel == channel]
+        found = [t for t in self._tables.told.values() if t.channel == channel]
         return [key_of(t.subject, t.incident) for t in found if t.incident is not None]

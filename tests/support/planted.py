@@ -11,12 +11,13 @@ from notifier.adapters.database.database import SqlUnitOfWork
 from notifier.domain.condition import BACK, LOST, Condition
 from notifier.domain.decision import Transition
 from notifier.domain.incident import Incident, IncidentKind, Subject
+from notifier.domain.notification import Action
 from notifier.domain.status import DOWN, UNHEALTHY, Severity
 from notifier.domain.telling import Told
 from notifier.domain.violation import Flaw
 from notifier.ports import Database, UnitOfWork
 from tests.support.conditions import down
-from tests.support.deliveries import promise, told
+from tests.support.deliveries import promise, sent, told
 from tests.support.examples import ACCOUNT, LINK, NIGHT, run, seconds, unknown
 from tests.support.memory import MemoryUnitOfWork
 
@@ -114,6 +115,19 @@ async def leave_leased(work: UnitOfWork) -> None:
     await work.outbox.claim("noc", whole=False, lanes=1, now=NIGHT, until=until, owner="nobody any more")
 
 
+async def open_what_is_over(work: UnitOfWork) -> None:
+    await work.record.open_incidents([SITE_LOST])
+    await work.record.close_incidents({SITE_LOST.key: NIGHT})
+    await work.outbox.promise([(told(key=SITE_LOST.key), [promise("pager", action=Action.OPEN)])])
+    until = NOW + seconds(60)
+    claimed = await work.outbox.claim("pager", whole=False, lanes=1, now=NIGHT, until=until, owner="us")
+    await work.outbox.settle([sent(each, at=NIGHT) for each in claimed])
+
+
+async def close_it_after_all(work: UnitOfWork) -> None:
+    await work.outbox.promise([(told(key=SITE_LOST.key), [promise("pager", action=Action.CLOSE, due_at=NOW)])])
+
+
 OTHER = replace(unknown("icon-ams-02"), status=DOWN, since=NIGHT)
 _LINK = f"[production] {LINK.name}: "
 _SITE = "[production] site ams-a: "
@@ -167,6 +181,12 @@ PLANTS = (
         lambda work: tell_of_the_site(work, HELD),
         lambda work: tell_of_the_site(work, replace(HELD, incident=None)),
         f"{_SITE}channel pager still holds incident 1 open {_SINCE}",
+    ),
+    Plant(
+        Flaw.STRANDED,
+        open_what_is_over,
+        close_it_after_all,
+        f"{_SITE}channel pager took incident 1 open, and was not told of its end {_SINCE}",
     ),
     Plant(
         Flaw.OUTDATED,

@@ -7,10 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.domain.bundling import bundle
-from notifier.domain.notification import Kind
+from notifier.domain.incident import Incident, IncidentKind
+from notifier.domain.notification import Kind, Notification
+from notifier.domain.site import Member
 from notifier.domain.status import Severity
+from notifier.domain.words import tell_site_back
 from tests.support.examples import NIGHT, seconds
 from tests.support.messages import DOWN, HEALTHY, KEY, about
+from tests.support.spoken import UP, VOICE, site
 
 OTHER = about("icon-ams-02", after=3)
 LOST = replace(
@@ -87,6 +91,61 @@ def test_a_site_that_is_still_lost_speaks_for_its_links() -> None:
 def test_a_site_that_is_back_already_does_not_lead_as_lost() -> None:
     back = replace(LOST, kind=Kind.SITE_BACK, severity=Severity.OK, title="back", recorded_at=NIGHT + seconds(90))
     assert bundle([LOST, back]).title == "back"
+
+
+ONE = replace(UP, name="icon-ams-01")
+FELL = replace(UP, status="Down", problem=True)
+
+
+def back(*members: Member, after: float) -> Notification:
+    """Tell that the site is back, so long after its loss."""
+    lost = Incident(
+        kind=IncidentKind.SITE,
+        account=DOWN.account,
+        subject="ams-a",
+        number=1,
+        severity=Severity.CRITICAL,
+        opened_at=NIGHT,
+    )
+    return tell_site_back(site(*members), VOICE, NIGHT + seconds(after), lost)
+
+
+def recovery(name: str, left: str, after: float) -> Notification:
+    told = about(name, after=after)
+    title = told.title.replace("Down (was Healthy)", "Healthy again after 9m (was Down)")
+    facts = (("Redundancy", left),)
+    return replace(told, kind=Kind.RECOVERED, severity=Severity.OK, title=title, reason=None, facts=facts)
+
+
+def test_a_site_that_is_back_leads_with_how_many_of_its_links_are_healthy_by_now() -> None:
+    told = bundle([back(ONE, FELL, after=60), recovery("icon-ams-02", "2 of 2 Healthy at ams-a", after=90)])
+    assert told.title == "[production] site ams-a is back after 1m: 2 of 2 interconnects Healthy"
+    assert told.lead == "Now 2 of 2 Healthy at ams-a."
+    assert dict(told.facts)["Redundancy"] == "2 of 2 Healthy at ams-a"
+    assert "1 of 2" not in str(told)
+
+
+def test_a_site_that_is_back_step_by_step_says_what_is_left_by_now() -> None:
+    links = [recovery("icon-ams-01", "1 of 3 still Healthy at ams-a", after=60)]
+    links.append(recovery("icon-ams-02", "2 of 3 still Healthy at ams-a", after=90))
+    told = bundle([back(ONE, FELL, replace(FELL, name="icon-ams-03"), after=60), *links])
+    assert told.title == "[production] site ams-a is back after 1m: 2 of 3 interconnects Healthy"
+    assert told.lead == "Now 2 of 3 still Healthy at ams-a."
+
+
+def test_a_site_that_is_back_keeps_its_own_words_while_they_are_true() -> None:
+    site_back = back(ONE, FELL, after=60)
+    told = bundle([recovery("icon-ams-01", "1 of 2 still Healthy at ams-a", after=61), site_back])
+    assert (told.title, told.lead) == (site_back.title, site_back.lead)
+
+
+def test_a_link_that_leads_says_what_is_left_at_its_site_by_now_and_nothing_of_another() -> None:
+    fell = replace(about("icon-ams-02"), facts=(("Redundancy", "1 of 3 still Healthy at ams-a"),))
+    recovered = recovery("icon-ams-01", "2 of 3 still Healthy at ams-a", after=60)
+    elsewhere = replace(recovery("icon-fra-01", "1 of 1 Healthy at fra-a", after=90), site="fra-a")
+    told = bundle([fell, recovered, elsewhere])
+    assert told.title == "[production] icon-ams-02 is Down (was Healthy) #42 and 2 more"
+    assert dict(told.facts)["Redundancy (icon-ams-02)"] == "2 of 3 still Healthy at ams-a"
 
 
 def test_r17_a_problem_and_its_end_say_that_it_was_over_before_it_was_told() -> None:

@@ -157,9 +157,17 @@ def test_a_removal_ends_the_incident_and_forgets_what_was_believed() -> None:
     assert (transition.number, transition.incident, transition.problem_since) == (3, 1, before.problem_since)
     assert (transition.last_seen_before, transition.first_seen_at) == (before.last_seen_at, NIGHT + seconds(600))
     assert transition.reason == "Cloudflare lists it no more"
-    kept = ("observed_at", "last_seen_at", "was_healthy", "incidents", "version")
+    kept = ("last_seen_at", "was_healthy", "incidents", "version")
     bare = {name: getattr(before, name) for name in kept}
-    assert state == replace(unknown(), number=3, **bare)
+    assert state == replace(unknown(), number=3, observed_at=NIGHT + seconds(600), **bare)
+
+
+def test_what_was_observed_before_a_removal_and_is_recorded_after_it_brings_nothing_back() -> None:
+    before = run("Healthy Down Down")[-1].state
+    gone, _ = removed(before, NIGHT + seconds(600), last_listed_at=None, why="gone")
+    for word, after in (("Down", 590), ("Healthy", 600)):
+        late = decide(gone, observation(word, NIGHT + seconds(after)), Policy(confirm=1))
+        assert (late.state, late.notable, late.transition) == (gone, False, None)
 
 
 def test_a_link_that_was_listed_after_it_was_last_seen_was_there_then() -> None:

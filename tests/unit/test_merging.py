@@ -30,7 +30,7 @@ def test_what_may_have_been_opened_is_closed() -> None:
 
 def test_a_close_of_what_was_opened_before_is_sent() -> None:
     assert moot(queue("close")) == set()
-    assert moot(queue("update close")) == set()
+    assert moot(queue("update close")) == {0}
 
 
 def test_what_is_still_open_is_told() -> None:

@@ -181,7 +181,14 @@ def test_a_refused_opening_that_may_have_arrived_is_closed_all_the_same_and_else
     told = verdict(now("Down"), NEVER, stateful=True).told
     back = undelivered(told, lost(Kind.PROBLEM, "Down", "Healthy"), Action.OPEN, uncertain=True, at=NIGHT)
     assert verdict(now("Healthy", "Down"), back, stateful=True).closes == 1
-    assert verdict(now("Down"), back, stateful=True, fresh=False).does is Action.OPEN
+    assert verdict(now("Down"), back, stateful=True, fresh=False).does is Action.UPDATE
+
+
+def test_of_a_refused_worsening_nothing_is_known_not_even_that_its_opening_was_taken() -> None:
+    told = verdict(now("Down", "Unhealthy"), knows("Unhealthy"), stateful=True).told
+    back = undelivered(told, lost(Kind.WORSENED, "Down", "Unhealthy"), Action.UPDATE, uncertain=False, at=NIGHT)
+    assert verdict(now("Unhealthy", "Down"), back, stateful=True).does is Action.UPDATE
+    assert verdict(now("Healthy", "Down"), back, stateful=True).closes == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from notifier.domain.status import Severity
 from notifier.domain.words import (
     tell_audit_failed,
     tell_audit_passed,
+    tell_audit_worse,
     tell_blind,
     tell_channel_failed,
     tell_channel_works,
@@ -103,3 +104,23 @@ def test_an_audit_that_fails_names_its_violations_and_passes_under_the_same_key(
     assert failed.incident_key == passed.incident_key == "cni:audit:2"
     assert (failed.severity, passed.severity) == (Severity.ERROR, Severity.OK)
     assert (failed.before, failed.status) == (passed.status, passed.before) == ("sound", "violated")
+
+
+def test_of_a_failed_audit_only_what_is_new_is_told_and_comes_first() -> None:
+    failed = tell_audit_failed(["a (since 03:12)", "b"], 2, NIGHT)
+    assert tell_audit_worse(["b"], 2, NIGHT, failed) is None
+    assert tell_audit_worse(["a (since 03:13)", "b"], 2, NIGHT, failed) is None  # the same, which a poll has moved
+    worse = tell_audit_worse(["b", "c"], 2, NIGHT + seconds(60), failed)
+    assert worse is not None
+    assert worse.title == "the notifier's own record does not add up: 2 violations, 1 of them new"
+    assert worse.facts[:2] == (("Violation 1", "c"), ("Violation 2", "b"))
+    assert (worse.before, worse.status) == ("violated", "violated, more at 2026-11-23 03:13:04Z")
+
+
+def test_of_more_violations_than_are_shown_the_others_are_known_by_their_number() -> None:
+    failed = tell_audit_failed([str(n) for n in range(25)], 2, NIGHT)
+    assert failed.facts[20] == ("More violations", 5)
+    assert tell_audit_worse([str(n) for n in range(25)], 2, NIGHT, failed) is None
+    worse = tell_audit_worse([str(n) for n in range(26)], 2, NIGHT, failed)
+    assert worse is not None
+    assert worse.title.endswith("26 violations, 1 of them new")

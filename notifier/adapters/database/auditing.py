@@ -9,9 +9,21 @@ from sqlalchemy import Text as SqlText
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows
-from notifier.adapters.database.tables import conditions, deliveries, incidents, states, told, transitions, verdicts
+from notifier.adapters.database.tables import (
+    attempts,
+    channels,
+    conditions,
+    deliveries,
+    incidents,
+    notifications,
+    states,
+    told,
+    transitions,
+    verdicts,
+)
 from notifier.domain.condition import Condition
 from notifier.domain.incident import IncidentKind
+from notifier.domain.notification import Action
 from notifier.domain.status import HEALTHY, PENDING
 from notifier.domain.violation import Flaw, Violation
 from notifier.ports import Outcome
@@ -28,11 +40,18 @@ class SqlAuditing:
         self._conn = conn
 
     async def violations(
-        self, stateful: Mapping[str, bool], *, since: datetime | None, look_before: datetime, due_before: datetime
+        self,
+        stateful: Mapping[str, bool],
+        *,
+        since: datetime | None,
+        taken_since: datetime,
+        look_before: datetime,
+        due_before: datetime,
     ) -> list[Violation]:
         """Return what does not add up, at most 100 of each flaw."""
         if self._conn.dialect.name == "postgresql":  # SQLite shows one moment anyway
             await self._conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        keeping = [name for name, keeps in stateful.items() if keeps]
         asked = {
             Flaw.MISSING: _missing(since),
             Flaw.UNRECORDED: _unrecorded(),
@@ -41,7 +60,8 @@ class SqlAuditing:
             Flaw.NO_CONDITION: _no_condition(),
             Flaw.ENDED: _ended(),
             Flaw.MISSTATED: _misstated(),
-            Flaw.HELD_OPEN: _held_open([name for name, keeps in stateful.items() if keeps]),
+            Flaw.HELD_OPEN: _held_open(keeping),
+            Flaw.STRANDED: _stranded(keeping, taken_since),
             Flaw.OUTDATED: _outdated([name for name, keeps in stateful.items() if not keeps]),
             Flaw.FORGOTTEN: _forgotten(stateful, look_before),
             Flaw.OVERDUE: _overdue(stateful, due_before),
@@ -119,6 +139,27 @@ def _held_open(stateful: Collection[str]) -> Select[Any]:
     still = exists().where(_same(c, told), c.c.incident == t.incident)
     return _of(t, t.incident, t.told_at, t.channel).where(
         t.channel.in_(stateful), t.incident.is_not(None), t.kept.is_(None), ~still
+    )
+
+
+def _stranded(stateful: Collection[str], since: datetime) -> Select[Any]:
+    d, n, close, words = deliveries, notifications, deliveries.alias(), notifications.alias()
+    a, i = attempts.c, incidents.c
+    after = and_(close.c.outcome.in_([Outcome.SENT, Outcome.ABANDONED]), close.c.settled_at >= d.c.settled_at)
+    closes = (
+        exists()
+        .where(words.c.incident_key == n.c.incident_key, close.c.notification == words.c.id)
+        .where(close.c.channel == d.c.channel, close.c.action == Action.CLOSE)
+        .where(or_(close.c.outcome == Outcome.PENDING, after))
+    )
+    another = exists().where(channels.c.name == d.c.channel, channels.c.since > a.started_at)
+    query = _of(i, i.number, d.c.settled_at, d.c.channel).select_from(attempts)
+    return (
+        query.join(d, d.c.id == a.delivery)
+        .join(n, n.c.id == d.c.notification)
+        .join(incidents, i.key == n.c.incident_key)
+        .where(a.started_at >= since, a.outcome == Outcome.SENT, i.closed_at.is_not(None), ~closes)
+        .where(d.c.channel.in_(stateful), d.c.action.in_([Action.OPEN, Action.UPDATE]), ~another)
     )
 
 

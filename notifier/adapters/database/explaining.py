@@ -13,6 +13,7 @@ from notifier.adapters.database.reading import Found, Reading, Wanted
 from notifier.adapters.database.tables import (
     acts,
     attempts,
+    channels,
     deliveries,
     incidents,
     interconnects,
@@ -132,7 +133,8 @@ class Explaining:
     async def _channels(self, link: Interconnect) -> list[Found]:
         """Return what the channels know of the link, and what is kept back of it, its site and its account."""
         t = told.c
-        query = select(told).where(t.account == link.account, _subjects(t, link)).order_by(t.kind, t.channel)
+        query = select(told).join(channels, channels.c.name == t.channel)
+        query = query.where(t.account == link.account, _subjects(t, link)).order_by(t.kind, t.channel)
         keys = ("channel", "kind", "subject", "status", "told_at", "kept", "look_at", "remind_at")
         return [{key: row._mapping[key] for key in keys} for row in await self._conn.execute(query)]  # noqa: SLF001
 

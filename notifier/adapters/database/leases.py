@@ -1,6 +1,7 @@
 """Queries on which replica watches which account (R29); PostgreSQL's alone: SQLite has one process."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from datetime import timedelta
 
 from sqlalchemy import delete, or_, select, update
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.adapters.database import schema
 from notifier.adapters.database.moment import Moment
 from notifier.adapters.database.tables import HEAD, leases, replicas
-from notifier.ports import Replica, Roster
+from notifier.ports import Configured, Replica, Roster
 
 _FORGOTTEN = timedelta(hours=1)
 
@@ -35,7 +36,7 @@ class SqlLeases:
             "name": replica.name,
             "schema": self._release,
             "accounts": dict(replica.accounts),
-            "channels": dict(replica.channels),
+            "channels": {name: asdict(channel) for name, channel in replica.channels.items()},
             "seen_at": now,
         }
         writing = insert(replicas).values(row)
@@ -43,7 +44,12 @@ class SqlLeases:
         newest = (await self._conn.execute(select(schema.VERSION.c.version_num))).scalar_one()
         alive = select(replicas).where(replicas.c.seen_at > now - span)
         present = [
-            Replica(name=row.name, accounts=row.accounts, channels=row.channels, outgrown=row.schema != newest)
+            Replica(
+                name=row.name,
+                accounts=row.accounts,
+                channels={name: Configured(**channel) for name, channel in row.channels.items()},
+                outgrown=row.schema != newest,
+            )
             for row in await self._conn.execute(alive)
         ]
         held = (await self._conn.execute(select(leases).where(leases.c.until_at > now))).all()

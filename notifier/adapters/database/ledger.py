@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,9 +16,10 @@ from notifier.domain.condition import Condition
 from notifier.domain.incident import Acknowledgement, Subject, key_of
 from notifier.domain.suppression import Silence
 from notifier.domain.telling import Told
-from notifier.ports import Outcome
+from notifier.ports import Configured
 
 _MANY = 200  # subjects named in one statement
+_SUBJECT = ("kind", "account", "subject")
 
 
 class SqlLedger:
@@ -27,9 +29,11 @@ class SqlLedger:
         self._conn = conn
         self._postgresql = conn.dialect.name == "postgresql"
 
-    async def lock(self, account: str) -> None:
-        """Be alone in judging the account's subjects; SQLite has one writer anyway."""
-        if self._postgresql:
+    async def lock(self, *accounts: str) -> None:
+        """Be alone in judging the accounts' subjects; SQLite has one writer anyway."""
+        if not self._postgresql:
+            return
+        for account in sorted(set(accounts)):
             digest = hashlib.sha256(f"notifier/{account}".encode()).digest()
             key = int.from_bytes(digest[:8], signed=True)
             await self._conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
@@ -79,8 +83,11 @@ class SqlLedger:
 
     async def due(self, now: datetime) -> list[Subject]:
         """Return the subjects of which something is to be looked at again."""
-        t = tables.told
-        query = select(t.c.kind, t.c.account, t.c.subject).distinct().where(t.c.look_at <= now)
+        return await self._subjects(tables.told.c.look_at <= now)
+
+    async def _subjects(self, these: ColumnElement[bool]) -> list[Subject]:
+        t = tables.told.c
+        query = select(t.kind, t.account, t.subject).distinct().where(these)
         return [rows.to_subject(row) for row in await self._conn.execute(query)]
 
     async def look_again(self, now: datetime, *, channel: str | None = None, subject: Subject | None = None) -> None:
@@ -106,11 +113,9 @@ class SqlLedger:
             update(t).where(t.c.account == account, t.c.remind_at > latest).values(remind_at=latest)
         )
 
-    async def reminders(self, now: datetime) -> list[Told]:
-        """Return whom to remind."""
-        t = tables.told
-        query = select(t).where(t.c.remind_at <= now).order_by(t.c.remind_at)
-        return [rows.to_told(row) for row in await self._conn.execute(query)]
+    async def reminders(self, now: datetime) -> list[Subject]:
+        """Return the subjects of which somebody is to be reminded."""
+        return await self._subjects(tables.told.c.remind_at <= now)
 
     async def silences(self, at: datetime) -> list[Silence]:
         """Return the silences that hold at a moment."""
@@ -159,35 +164,34 @@ class SqlLedger:
         values = [{"notification": n, "channel": channel, "why": why, "at": at} for n, channel, why in verdicts]
         await self._replace(tables.verdicts, values)
 
-    async def channels(self) -> dict[str, str]:
+    async def channels(self) -> dict[str, Configured]:
         """Return the channels as last configured."""
-        c = tables.channels
-        return {row.name: row.fingerprint for row in await self._conn.execute(select(c.c.name, c.c.fingerprint))}
+        return {
+            row.name: Configured(fingerprint=row.fingerprint, stateful=row.stateful)
+            for row in await self._conn.execute(select(tables.channels))
+        }
 
-    async def save_channels(self, fingerprints: Mapping[str, str], stateful: Mapping[str, bool], at: datetime) -> None:
-        """Write the channels that are configured."""
-        c = tables.channels
-        await self._conn.execute(delete(c))
+    async def save_channels(self, channels: Mapping[str, Configured], at: datetime) -> None:
+        """Write the channels that are configured; one that was known already stays so since then."""
+        c, known = tables.channels, await self.channels()
+        await self._conn.execute(delete(c).where(c.c.name.not_in([n for n in channels if channels[n] == known.get(n)])))
         values = [
-            {"name": name, "fingerprint": print_, "stateful": stateful[name], "since": at}
-            for name, print_ in fingerprints.items()
+            {"name": name, "since": at, **asdict(each)} for name, each in channels.items() if each != known.get(name)
         ]
         if values:
             await self._conn.execute(insert(c), values)
 
     async def rename_channel(self, old: str, new: str) -> None:
-        """Give everything of a channel to another name."""
-        t, d = tables.told, tables.deliveries
-        await self._conn.execute(delete(t).where(t.c.channel == new))
+        """Give what a channel knows to another name."""
+        t, its = tables.told, tables.told.alias()
+        same = exists().where(its.c.channel == old, *(its.c[name] == t.c[name] for name in _SUBJECT))
+        await self._conn.execute(delete(t).where(t.c.channel == new, t.c.channel != old, same))
         await self._conn.execute(update(t).where(t.c.channel == old).values(channel=new))
-        waiting = and_(d.c.channel == old, d.c.outcome == Outcome.PENDING)
-        await self._conn.execute(update(d).where(waiting).values(channel=new))
 
     async def held_open(self, channel: str) -> list[str]:
-        """Return the keys of the incidents that a stateful channel holds open."""
-        t, c = tables.told, tables.channels
-        known = select(t).join(c, c.c.name == t.c.channel).where(t.c.channel == channel, c.c.stateful)
-        query = known.where(t.c.incident.is_not(None)).order_by(t.c.told_at)
+        """Return the keys of the incidents that a stateful channel counts as told of."""
+        t = tables.told
+        query = select(t).where(t.c.channel == channel, t.c.incident.is_not(None)).order_by(t.c.told_at)
         found = [rows.to_told(row) for row in await self._conn.execute(query)]
         return [key_of(told.subject, told.incident) for told in found if told.incident is not None]
 
@@ -212,4 +216,4 @@ def _these(table: Table, subjects: Collection[Subject]) -> ColumnElement[bool]:
 
 
 def _same(one: Table, other: Table) -> ColumnElement[bool]:
-    return and_(*(one.c[name] == other.c[name] for name in ("kind", "account", "subject")))
+    return and_(*(one.c[name] == other.c[name] for name in _SUBJECT))

@@ -23,8 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
-from notifier.adapters.database.tables import attempts, deliveries, incidents, notifications, observations
-from notifier.domain.backoff import due_as_of, gives_up_at
+from notifier.adapters.database.tables import attempts, deliveries, notifications, observations
+from notifier.domain.backoff import due_as_of
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
 from notifier.domain.pacing import Sent
@@ -82,18 +82,27 @@ class SqlOutbox:
         return True
 
     async def passing(self, channel: str, now: datetime) -> list[Waiting]:
-        """Return, in order, what waits unleased in the channel's lanes that hold both an opening and a later close."""
-        d, n, opening, close = deliveries, notifications, deliveries.alias(), deliveries.alias()
+        """Return, in order, what waits unleased in the channel's lanes where a close waits behind anything else."""
+        d, first, close = deliveries, deliveries.alias(), deliveries.alias()
         lanes = (
-            select(opening.c.lane)
-            .join(close, and_(close.c.lane == opening.c.lane, close.c.id > opening.c.id))
-            .where(_waiting(opening, channel, now), opening.c.action == Action.OPEN)
+            select(first.c.lane)
+            .join(close, and_(close.c.lane == first.c.lane, close.c.id > first.c.id))
+            .where(_waiting(first, channel, now))
             .where(_waiting(close, channel, now), close.c.action == Action.CLOSE)
         )
+        return await self._queue(_waiting(d, channel, now), d.c.lane.in_(lanes))
+
+    async def waiting(self, channel: str) -> list[Waiting]:
+        """Return, in order, everything that is pending for a channel and tells of an incident."""
+        d = deliveries.c
+        return await self._queue(d.outcome == Outcome.PENDING, d.channel == channel)
+
+    async def _queue(self, *these: ColumnElement[bool]) -> list[Waiting]:
+        d, n = deliveries, notifications
         found = await self._conn.execute(
             select(d.c.id, n.c.incident_key.label("key"), d.c.action, d.c.uncertain)
             .join_from(d, n, n.c.id == d.c.notification)
-            .where(_waiting(d, channel, now), d.c.lane.in_(lanes), n.c.incident_key.is_not(None))
+            .where(*these, n.c.incident_key.is_not(None))
             .order_by(d.c.id)
         )
         return [Waiting(id=r.id, key=r.key, action=Action(r.action), uncertain=r.uncertain) for r in found]
@@ -183,24 +192,25 @@ class SqlOutbox:
         )
         return held.rowcount > 0
 
-    async def retry(self, delivery: int, at: datetime) -> bool:
-        """Make an abandoned delivery pending again, unless it would open an incident that has ended (R18)."""
-        d, n, i = deliveries, notifications, incidents
-        ended = exists().where(i.c.key == n.c.incident_key, i.c.closed_at.is_not(None))
-        action = await self._conn.scalar(
-            select(d.c.action)
-            .join_from(d, n, n.c.id == d.c.notification)
+    async def abandoned(self, delivery: int) -> Claimed | None:
+        """Return a delivery that was abandoned."""
+        d = deliveries
+        found = await self._conn.execute(select(d).where(d.c.id == delivery, d.c.outcome == Outcome.ABANDONED))
+        row = found.first()
+        if row is None:
+            return None
+        told = await self.notifications([row.notification])
+        return _claimed(row, told[row.notification])
+
+    async def retry(self, delivery: int, *, due_at: datetime, give_up_at: datetime) -> bool:
+        """Make an abandoned delivery pending again, and uncertain."""
+        d = deliveries
+        retried = await self._conn.execute(
+            update(d)
             .where(d.c.id == delivery, d.c.outcome == Outcome.ABANDONED)
-            .where(or_(d.c.action.not_in([Action.OPEN, Action.UPDATE]), ~ended))
-            .with_for_update(of=d)
+            .values(outcome=Outcome.PENDING, settled_at=None, due_at=due_at, give_up_at=give_up_at, uncertain=True)
         )
-        if action is None:
-            return False
-        again = {"outcome": Outcome.PENDING, "settled_at": None, "due_at": at}
-        await self._conn.execute(
-            update(d).where(d.c.id == delivery).values(**again, give_up_at=gives_up_at(at, Action(action)))
-        )
-        return True
+        return retried.rowcount > 0
 
     async def hasten(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
         """Have nothing wait from `now` on longer than it was to."""
@@ -227,8 +237,14 @@ class SqlOutbox:
         mine = d.c.leased_by.is_not(None) if owner is None else d.c.leased_by == owner
         await self._conn.execute(update(d).where(mine).values(leased_until=None, leased_by=None))
 
+    async def readdress(self, old: str, new: str) -> None:
+        """Give what is pending for a channel to another name."""
+        d = deliveries
+        pending = and_(d.c.channel == old, d.c.outcome == Outcome.PENDING)
+        await self._conn.execute(update(d).where(pending).values(channel=new))
+
     async def abandon(self, channel: str, cause: str, at: datetime) -> int:
-        """Abandon everything pending for a channel that is no more."""
+        """Abandon everything that is pending for a channel."""
         d = deliveries
         ended = await self._conn.execute(
             update(d)

@@ -1,5 +1,6 @@
 """What is said of a site, and of what is left there (R20)."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from notifier.domain.condition import BACK, LOST
@@ -66,6 +67,21 @@ def tell_site_back(site: Site, voice: Voice, at: datetime, lost: Incident) -> No
         status=BACK,
         before=LOST,
     )
+
+
+def as_it_stands(told: Notification, left_now: str) -> Notification:
+    """Bring what was told of a site, or of one of its links, up to date with what is left there now.
+
+    `left_now` is the newest fact of that sort; the rest of what was told of a site that is back may be out of date.
+    """
+    if dict(told.facts).get(REDUNDANCY, left_now) == left_now:
+        return told
+    now = replace(told, facts=tuple((label, left_now if label == REDUNDANCY else value) for label, value in told.facts))
+    if told.kind is not Kind.SITE_BACK:
+        return now
+    figures = " ".join(left_now.split()[:3])
+    title = f"{told.title.rpartition(': ')[0]}: {figures} interconnects Healthy"
+    return replace(now, title=title, lead=f"Now {left_now}.")
 
 
 def _what_remains(site: Site) -> str:

@@ -1,18 +1,21 @@
 """What the notifier says of its own troubles; they belong to no account."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict, assert_never
 
 from notifier.domain.condition import FAILING, SOUND, VIOLATED, WORKING
 from notifier.domain.duration import format_duration
 from notifier.domain.incident import AUDIT, Incident, IncidentKind, Subject, incident_key
-from notifier.domain.notification import Kind, Notification
+from notifier.domain.notification import Fact, Kind, Notification
 from notifier.domain.status import Severity
 from notifier.domain.violation import Violation
 from notifier.domain.words.voice import listed, utc
 
 _SHOWN = 20  # violations
+_REST = "More violations"
+_SINCE = " (since "
 
 
 def tell_channel_failed(incident: Incident, cause: str, lost: Notification) -> Notification:
@@ -45,17 +48,20 @@ def tell_channel_works(incident: Incident, at: datetime, *, removed: bool = Fals
     )
 
 
-def tell_stranded(channel: str, keys: Sequence[str], at: datetime) -> Notification:
-    """Say that a channel was removed that holds incidents open: nobody will close them there (R18)."""
-    them = "an incident" if len(keys) == 1 else f"{len(keys)} incidents"
+def tell_stranded(channel: str, keys: Sequence[str], at: datetime, *, replaced: bool = False) -> Notification:
+    """Say that a channel holds incidents open and was removed, or `replaced` by another URL: nobody will close them."""
+    one = len(keys) == 1
+    them = "an incident" if one else f"{len(keys)} incidents"
+    removed = f"channel {channel} was removed and still holds {them} open"
+    moved = f"channel {channel} has another URL, and {them} {'is' if one else 'are'} still open at the one before"
     return Notification(
         kind=Kind.STRANDED,
         severity=Severity.WARNING,
-        title=f"channel {channel} was removed and still holds {them} open",
-        lead="What is open at a receiver can be closed only while its channel is configured.",
+        title=moved if replaced else removed,
+        lead="What is open at a receiver can be closed only while a channel with its URL is configured.",
         facts=(
             ("Held open", listed(keys)),
-            ("What to do", "close them at the receiver by hand, or configure the channel again until they have ended"),
+            ("What to do", "close them at the receiver by hand, or configure that URL again until they have ended"),
         ),
         **_about(channel, None, at),
     )
@@ -64,17 +70,39 @@ def tell_stranded(channel: str, keys: Sequence[str], at: datetime) -> Notificati
 def tell_audit_failed(violations: Sequence[str], number: int, at: datetime) -> Notification:
     """Say that the notifier's own record doesn't add up; `number` is that of the audit's incident (R28)."""
     count = "1 violation" if len(violations) == 1 else f"{len(violations)} violations"
-    shown = tuple((f"Violation {n}", each) for n, each in enumerate(violations[:_SHOWN], start=1))
     return Notification(
         kind=Kind.AUDIT_FAILED,
         severity=Severity.ERROR,
         title=f"the notifier's own record does not add up: {count}",
         lead="Somebody may not have been told of a change: compare with what Cloudflare's dashboard shows.",
-        facts=(*shown, ("What to do", "notifier deliveries --failed; notifier status; the log around this time")),
+        facts=(
+            *_shown(violations),
+            ("What to do", "notifier deliveries --failed; notifier status; the log around this time"),
+        ),
         status=VIOLATED,
         before=SOUND,
         **_about(AUDIT, incident_key(IncidentKind.AUDIT, "", AUDIT, number), at),
     )
+
+
+def tell_audit_worse(violations: Sequence[str], number: int, at: datetime, last: Notification) -> Notification | None:
+    """Say that more does not add up than the `last` words of the incident told; None if nothing is new.
+
+    What is new comes first. Of more than 20 violations the others are known by their number only.
+    """
+    said = {_what(str(value)) for _, value in last.facts}
+    unsaid = [each for each in violations if _what(each) not in said]
+    new = len(unsaid) - sum(int(str(value)) for label, value in last.facts if label == _REST)
+    if new <= 0:
+        return None
+    told = tell_audit_failed([*unsaid, *(each for each in violations if each not in unsaid)], number, at)
+    status = f"{VIOLATED}, more at {utc(at)}"
+    return replace(told, title=f"{told.title}, {new} of them new", status=status, before=last.status)
+
+
+def _shown(violations: Sequence[str]) -> list[tuple[str, Fact]]:
+    shown: list[tuple[str, Fact]] = [(f"Violation {n}", each) for n, each in enumerate(violations[:_SHOWN], start=1)]
+    return [*shown, (_REST, len(violations) - _SHOWN)] if len(violations) > _SHOWN else shown
 
 
 def tell_audit_passed(number: int, since: datetime, at: datetime) -> Notification:
@@ -95,7 +123,12 @@ def describe(violation: Violation, names: Mapping[str, str]) -> str:
     v = violation
     flaw = v.flaw.format(number=v.number, channel=v.channel)
     who = f"{_who(v.subject, names.get(v.subject.account, v.subject.account))}: " if v.subject is not None else ""
-    return who + flaw + (f" (since {utc(v.since)})" if v.since is not None else "")
+    return who + flaw + (f"{_SINCE}{utc(v.since)})" if v.since is not None else "")
+
+
+def _what(described: str) -> str:
+    """Return a violation without its time, which a poll may move."""
+    return described.partition(_SINCE)[0]
 
 
 def _who(subject: Subject, account: str) -> str:

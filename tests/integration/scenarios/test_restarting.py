@@ -11,7 +11,7 @@ from notifier.service import Service, Source
 from notifier.settings import Settings
 from tests.support.examples import seconds
 from tests.support.process import FAST, until
-from tests.support.receivers import FixedHosts, HttpReceiver
+from tests.support.receivers import PAGERDUTY, FixedHosts, HttpReceiver
 from tests.support.scenes import AGAIN, DOWN, KEY, PAGER, SITE_KEY, bodies, down, heal, noc, paged, titles
 from tests.support.stage import Stage
 
@@ -118,6 +118,34 @@ async def test_r18_a_pager_that_is_removed_while_it_holds_an_incident_open_is_to
     assert titles(http_receiver) == [DOWN, "channel pager was removed and still holds an incident open"]
     assert KEY in bodies(http_receiver)[-1]
     assert paged(fixed_hosts) == [("trigger", KEY)]
+
+
+async def test_r18_a_pager_of_another_account_gets_what_is_open_and_what_the_old_one_holds_is_told(
+    stage: Stage, http_receiver: HttpReceiver, fixed_hosts: FixedHosts
+) -> None:
+    async with stage.at_work(pager=PAGER, **noc(http_receiver)):
+        await down(stage)
+    async with stage.at_work(pager=PAGER.replace("abcdef", "fedcba"), **noc(http_receiver)):
+        await stage.advance(60)
+        await heal(stage)
+    assert titles(http_receiver)[1] == "channel pager has another URL, and an incident is still open at the one before"
+    assert paged(fixed_hosts) == [("trigger", KEY), ("trigger", KEY), ("resolve", KEY)]
+    assert len({request.json["routing_key"] for request in fixed_hosts.to(PAGERDUTY)[1:]}) == 1
+
+
+@pytest.mark.parametrize("first", ["message", "pager"])
+async def test_r18_a_channel_that_gets_a_url_of_the_other_kind_gets_what_is_open(
+    first: str, stage: Stage, http_receiver: HttpReceiver, fixed_hosts: FixedHosts
+) -> None:
+    urls = {"message": noc(http_receiver)["noc"], "pager": PAGER}
+    async with stage.at_work(it=urls.pop(first)):
+        await down(stage)
+    async with stage.at_work(it=urls.popitem()[1]):
+        await stage.advance(60)
+        await heal(stage)
+    paged_too = [("resolve", KEY)] if first == "message" else []
+    assert paged(fixed_hosts) == [("trigger", KEY), *paged_too]
+    assert (DOWN in titles(http_receiver), AGAIN in titles(http_receiver)) == (True, first == "pager")
 
 
 async def test_scenario_45_a_new_channel_gets_what_is_open_once(
