@@ -5,6 +5,7 @@ import os
 pytest_plugins = [
     "tests.support.databases",
     "tests.support.postgres",
+    "tests.support.pgbouncer",
     "tests.support.ran_on",
     "tests.support.receivers",
     "tests.support.stage",

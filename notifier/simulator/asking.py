@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
@@ -33,15 +34,22 @@ class _Question(NamedTuple):
     link: str | None = None
 
 
-def ask(world: World, target: str, headers: Mapping[str, str], now: float) -> Reply:
-    """Answer a GET for `target`, the path and query as they came over the wire, at `now` (seconds)."""
+def ask(world: World, target: str, headers: Mapping[str, str], now: float, door: str = "") -> Reply:
+    """Answer a GET for `target`, the path and query as they came over the wire to `door`, at `now` (seconds)."""
     question = _question(target, headers)
     account = _account(world, question)
     reply = Reply(_nowhere(question)) if account is None else _admitted(world, account, question, now)
     status = reply.answer.status if reply.fault is None or reply.fault.is_answered else None
     known = None if account is None else account.id
-    world.requests.add(Request(now, question.asked, known, question.link, status))
+    state = None if account is None else _told(account, question, reply)
+    world.requests.add(Request(now, question.asked, known, question.link, status, state, door))
     return reply
+
+
+def _told(account: Account, question: _Question, reply: Reply) -> str | None:
+    if question.asked is not Asked.STATUS or reply.fault is not None or reply.answer.status != HTTPStatus.OK:
+        return None
+    return account.links[question.link or ""].state
 
 
 def _question(target: str, headers: Mapping[str, str]) -> _Question:

@@ -20,7 +20,8 @@ class Request(NamedTuple):
     """One request.
 
     `at` is in seconds of a monotonic clock; `link` is the name asked for, which need not exist;
-    `status` is None if the fault in force leaves the client without any.
+    `status` is None if the fault in force leaves the client without any. `state` is what was told of the link, None
+    if nothing true was; `door` is the address that was asked: one world may have several.
     """
 
     at: float
@@ -28,6 +29,8 @@ class Request(NamedTuple):
     account: str | None
     link: str | None
     status: int | None
+    state: str | None = None
+    door: str = ""
 
 
 class Journal:

@@ -101,7 +101,7 @@ class Simulator:
             return await control.handle(self.world, request)
         if request.method != "GET":
             return _whole(answers.NOT_ALLOWED)
-        answer, fault = ask(self.world, target, request.headers, time.monotonic())
+        answer, fault = ask(self.world, target, request.headers, time.monotonic(), self.address)
         return _whole(answer) if fault is None else await _acted_out(request, answer, fault)
 
 

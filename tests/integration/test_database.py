@@ -275,4 +275,21 @@ async def test_a_process_that_freezes_in_a_transaction_does_not_keep_others_wait
     database = SqlDatabase(postgres_url)
     async with connection(database.engine) as conn:
         assert await conn.scalar(text("SHOW idle_in_transaction_session_timeout")) == "15s"
+        assert await conn.scalar(text("SHOW statement_timeout")) == "25s"
+    await database.close()
+
+
+async def test_what_a_transaction_sets_or_prepares_at_the_server_ends_with_it(postgres_url: str) -> None:
+    """A pooler gives the connection to somebody else after it."""
+    database = SqlDatabase(postgres_url)
+    await database.prepare(migrate=True)
+    async with database.begin() as work:
+        await work.watched.save_states([run("Healthy")[-1].state])
+        await work.ledger.lock(ACCOUNT)
+    async with database.engine.connect() as conn:
+        await conn.execution_options(isolation_level="AUTOCOMMIT")
+        assert await conn.scalar(text("SHOW idle_in_transaction_session_timeout")) == "0"
+        assert await conn.scalar(text("SHOW statement_timeout")) == "0"
+        assert await conn.scalar(text("SELECT count(*) FROM pg_prepared_statements")) == 0
+        assert await conn.scalar(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")) == 0
     await database.close()

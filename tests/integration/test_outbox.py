@@ -8,6 +8,7 @@ from itertools import chain
 
 import pytest
 
+from notifier.adapters.database.database import SqlDatabase
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action
 from notifier.domain.pacing import Sent
@@ -388,6 +389,24 @@ async def test_lanes_keep_their_order_whoever_sends(sql_database: Database) -> N
     assert Counter(heard).most_common(1)[0][1] == 1
     for lane in "abc":
         assert [title for each, title in heard if each == lane] == [f"{number:02}" for number in range(20)]
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["one by one", "whole lanes"])
+async def test_a_claim_passes_over_a_lane_whose_oldest_another_process_is_just_writing(
+    postgres_url: str, *, whole: bool
+) -> None:
+    """One that took longer than its lease to send, and freezes before what it settled is committed."""
+    database = SqlDatabase(postgres_url)
+    await database.prepare(migrate=True)
+    await put(database, promise(lane="a"), promise(lane="a"), promise(lane="b"), promise(lane="c"))
+    [late] = await claim(database, owner="slow", lanes=1)
+    later = LEASED + seconds(1)
+    async with database.begin() as slow, asyncio.timeout(5):
+        assert await slow.outbox.settle([sent(late, "slow")])
+        assert titles(await claim(database, now=later, whole=whole, lanes=1)) == ["title 2"]
+        assert titles(await claim(database, now=later, whole=whole)) == ["title 3"]
+    assert titles(await claim(database, now=later, whole=whole)) == ["title 1"]
+    await database.close()
 
 
 async def test_a_storm_of_thousands_is_one_claim(sql_database: Database) -> None:

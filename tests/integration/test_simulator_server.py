@@ -176,6 +176,14 @@ async def test_it_serves_on_ipv6_too() -> None:
 # --- driven -------------------------------------------------------------------------------------------------
 
 
+async def test_one_world_may_have_several_doors_and_knows_which_was_taken(simulator: Simulator) -> None:
+    async with Simulator(simulator.world) as other:
+        for door in (other, simulator):
+            async with asking(door.url, timeout=SHORT) as client:
+                assert await client.status(NAME) == Seen("Healthy")
+        assert [request.door for request in simulator.requests] == [other.address, simulator.address]
+
+
 async def test_a_script_plays_in_real_time(simulator: Simulator) -> None:
     script = parse_script(f"""
 accounts: [{{id: a, links: [{{name: {NAME}}}]}}]

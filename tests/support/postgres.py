@@ -150,7 +150,7 @@ class OwnServer(PostgresServer):
 
     def _start_somewhere(self) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
-            port = _free_port()
+            port = free_port()
             with (self.data / "postgresql.conf").open("a") as settings:
                 settings.write(f"port = {port}\n")
             try:
@@ -216,7 +216,7 @@ def _wheel(spare: Path) -> Iterator[Path]:
     yield package / "pginstall" / "bin"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     while True:
         port = secrets.choice(_PORTS)
         with socket.socket() as probe:

@@ -1,4 +1,7 @@
-"""Says on which databases the tests ran; with `--all-databases` the run fails unless each had a part in it."""
+"""Says on which databases the tests ran, and what was skipped and why.
+
+With `--all-databases` the run fails unless SQLite and PostgreSQL each had a part in it.
+"""
 
 import re
 import sqlite3
@@ -7,6 +10,7 @@ from collections import Counter
 import pytest
 
 _DATABASES = ("SQLite", "PostgreSQL")
+_NAMED = (*_DATABASES, "PgBouncer")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,7 +22,7 @@ def _ran_on(config: pytest.Config) -> Counter[str]:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     used: Counter[str] = Counter()
     for report in reporter.stats.get("passed", ()) if reporter else ():
-        used.update(f"{name} {value}" for name, value in report.user_properties if name in _DATABASES)
+        used.update(f"{name} {value}" for name, value in report.user_properties if name in _NAMED)
         if re.search(r"\bsqlite\b", report.nodeid):
             used[f"SQLite {sqlite3.sqlite_version}"] += 1
     return used
@@ -43,3 +47,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"ran on {name}: {count} passed")
     for name in _missing(config):
         terminalreporter.write_line(f"no test ran on {name}", red=True)
+    for report in terminalreporter.stats.get("skipped", ()):
+        terminalreporter.write_line(f"skipped: {report.nodeid}: {report.longrepr[-1]}", red=True)

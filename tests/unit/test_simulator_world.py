@@ -354,11 +354,11 @@ def test_every_request_is_kept_with_what_came_of_it(world: World) -> None:
     for now, path in enumerate([CNI, STATUS, f"{CNI}/icon-gcp-01/status", f"{CNI}/no-such", "/client/v4/zones"]):
         answer(world, path, now=float(now))
     assert [tuple(request) for request in world.requests] == [
-        (0.0, Asked.LISTING, ID, None, 200),
-        (1.0, Asked.STATUS, ID, "icon-ams-01", 200),
-        (2.0, Asked.STATUS, ID, "icon-gcp-01", None),
-        (3.0, Asked.LINK, ID, "no-such", 404),
-        (4.0, Asked.ELSE, None, None, 404),
+        (0.0, Asked.LISTING, ID, None, 200, None, ""),
+        (1.0, Asked.STATUS, ID, "icon-ams-01", 200, "Healthy", ""),
+        (2.0, Asked.STATUS, ID, "icon-gcp-01", None, None, ""),
+        (3.0, Asked.LINK, ID, "no-such", 404, None, ""),
+        (4.0, Asked.ELSE, None, None, 404, None, ""),
     ]
     assert [request.at for request in world.requests.of(link="icon-ams-01")] == [1.0]
     assert [request.at for request in world.requests.of(account=ID, asked=Asked.LISTING)] == [0.0]

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import asyncpg
 from sqlalchemy import URL, event, exc, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -21,8 +22,12 @@ from notifier.errors import (
 
 _BUSY_TIMEOUT_MS = 5_000
 _CONNECT_TIMEOUT_S = 5
-_STATEMENT_TIMEOUT_S = 30
+_ANSWER_TIMEOUT_S = 30
+_STATEMENT_MS = 25_000  # the server gives up first: it knows better what it is doing
 _FROZEN_MS = 15_000  # without a statement within a transaction; the network is never used inside one
+_BOUNDS = (
+    f" SET LOCAL statement_timeout = {_STATEMENT_MS}; SET LOCAL idle_in_transaction_session_timeout = {_FROZEN_MS};"
+)
 _POOL = 5
 _REFUSALS = (exc.DataError, exc.IntegrityError, exc.ProgrammingError)
 _REFUSAL_CLASSES = {"22", "23", "42"}  # of PostgreSQL's codes: data, constraints, statements
@@ -44,25 +49,36 @@ def open_engine(url: str) -> AsyncEngine:
             raise ConfigurationError([f"database: found {other}://, expected sqlite:///… or postgresql://…"])
 
 
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """Sets bounds to each transaction as it begins, in the same breath.
+
+    A process that freezes in a transaction loses it, with the locks that others wait for. Bounds set for a session
+    would, behind a pooler, be another client's with the next transaction; some poolers refuse those that are asked
+    for while connecting.
+    """
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> str:
+        """Run a statement."""
+        bounded = query + _BOUNDS if query.startswith("BEGIN") else query
+        done: str = await super().execute(bounded, *args, **options)
+        return done
+
+
 def _postgresql(url: URL) -> AsyncEngine:
-    """A few connections; a process that freezes in a transaction loses it, with the locks that others wait for."""
-    engine = create_async_engine(
+    """A few connections, on which nothing outlives its transaction: they may be a pooler's (ADR 10)."""
+    return create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         pool_size=_POOL,
         max_overflow=0,
         pool_pre_ping=True,
-        connect_args={"timeout": _CONNECT_TIMEOUT_S, "command_timeout": _STATEMENT_TIMEOUT_S},
+        connect_args={
+            "timeout": _CONNECT_TIMEOUT_S,
+            "command_timeout": _ANSWER_TIMEOUT_S,
+            "connection_class": _Connection,
+            "statement_cache_size": 0,  # asyncpg's own, of named statements; and
+            "prepared_statement_cache_size": 0,  # SQLAlchemy's
+        },
     )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def _prepare(connection: DBAPIConnection, _record: object) -> None:
-        # Not asked for while connecting: some poolers refuse what they don't know there.
-        cursor = connection.cursor()
-        cursor.execute(f"SET idle_in_transaction_session_timeout = {_FROZEN_MS}")
-        cursor.close()
-        connection.commit()
-
-    return engine
 
 
 def _sqlite(url: URL) -> AsyncEngine:

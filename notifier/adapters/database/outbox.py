@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     FromClause,
     Row,
-    Subquery,
     and_,
     bindparam,
     delete,
@@ -294,8 +294,12 @@ def _waiting(d: FromClause, channel: str, now: datetime) -> ColumnElement[bool]:
     return and_(d.c.outcome == Outcome.PENDING, d.c.channel == channel, free)
 
 
-def _due_lanes(channel: str, now: datetime, lanes: int | None) -> Subquery:
-    """Return the lanes whose oldest pending delivery is due, and of which nothing is leased; urgent ones first."""
+def _due_lanes(channel: str, now: datetime, lanes: int | None) -> CTE:
+    """Return the lanes whose oldest pending delivery is due, and of which nothing is leased; urgent ones first.
+
+    These oldest ones are locked. A lane whose oldest another process is just writing is passed over, not waited for:
+    it comes next time. A table expression that locks is worked out once, so what it leaves out stays out.
+    """
     d, head = deliveries.c, deliveries.alias()
     pending = (
         select(d.lane, func.min(d.id).label("head"), func.min(d.urgency).label("urgency"))
@@ -307,10 +311,11 @@ def _due_lanes(channel: str, now: datetime, lanes: int | None) -> Subquery:
     return (
         select(pending)
         .join(head, head.c.id == pending.c.head)
-        .where(head.c.due_at <= now)
+        .where(_waiting(head, channel, now), head.c.due_at <= now)
         .order_by(pending.c.urgency, pending.c.head)
         .limit(lanes)
-        .subquery()
+        .with_for_update(of=head, skip_locked=True)
+        .cte()
     )
 
 
