@@ -172,7 +172,7 @@ def assemble(
     audit = Audit(database=database, clock=clock, teller=teller, names=names, committed=committed)
     watches = [wiring.watch(account) for account in settings.accounts]
     marks = {name: fingerprint(channel.url.get_secret_value()) for name, channel in settings.channels.items()}
-    sharing = None if database.embedded else wiring.sharing(owner, watches, marks)
+    sharing = None if database.embedded else wiring.sharing(owner, watches, marks, upkeep)
     health = Health(
         database=database,
         clock=clock,
@@ -287,7 +287,7 @@ class _Wiring:
         enroller = self._enroller(account, account, lambda _: False, Lease.for_ever())
         await enroller.retire("its account is no longer configured")
 
-    def sharing(self, owner: str, watches: Sequence[Watch], fingerprints: Mapping[str, str]) -> Sharing:
+    def sharing(self, owner: str, watches: Sequence[Watch], fingerprints: Mapping[str, str], upkeep: Upkeep) -> Sharing:
         return Sharing(
             name=owner,
             watches={watch.account: watch for watch in watches},
@@ -296,6 +296,7 @@ class _Wiring:
             clock=self._clock,
             span=self._settings.replicas.lease,
             seen=self._seen,
+            review=upkeep.review,
         )
 
     def budgeting(self) -> Budgeting:
