@@ -174,7 +174,7 @@ def assemble(
     watches = [wiring.watch(account) for account in settings.accounts]
     marks = {name: fingerprint(channel.url.get_secret_value()) for name, channel in settings.channels.items()}
     configured = {n: Configured(fingerprint=mark, stateful=channels[n].stateful) for n, mark in marks.items()}
-    sharing = None if database.embedded else wiring.sharing(owner, watches, configured)
+    sharing = None if database.embedded else wiring.sharing(owner, watches, configured, upkeep)
     health = Health(
         database=database,
         clock=clock,
@@ -289,7 +289,9 @@ class _Wiring:
         enroller = self._enroller(account, account, lambda _: False, Lease.for_ever())
         await enroller.retire("its account is no longer configured")
 
-    def sharing(self, owner: str, watches: Sequence[Watch], channels: Mapping[str, Configured]) -> Sharing:
+    def sharing(
+        self, owner: str, watches: Sequence[Watch], channels: Mapping[str, Configured], upkeep: Upkeep
+    ) -> Sharing:
         return Sharing(
             name=owner,
             watches={watch.account: watch for watch in watches},
@@ -298,6 +300,7 @@ class _Wiring:
             clock=self._clock,
             span=self._settings.replicas.lease,
             seen=self._seen,
+            review=upkeep.review,
         )
 
     def budgeting(self) -> Budgeting:

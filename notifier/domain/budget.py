@@ -29,6 +29,17 @@ class CommonBudget:
     taken: tuple[tuple[datetime, int], ...] = ()
     blocked_until: datetime | None = None
 
+    def as_of(self, now: datetime) -> "CommonBudget":
+        """Bring back what was set aside in the future, and the block with it: that clock was ahead (R7)."""
+        ahead = max((at for at, _ in self.taken), default=now) - now
+        if ahead <= timedelta():
+            return self
+        until = self.blocked_until
+        return CommonBudget(
+            taken=tuple((at - ahead, permits) for at, permits in self.taken),
+            blocked_until=until and until - ahead,
+        )
+
     def returned(self, at: datetime, permits: int) -> "CommonBudget":
         """Take back what was set aside then and not used."""
         taken = ((when, number - permits if when == at else number) for when, number in self.taken)

@@ -69,6 +69,8 @@ class Budgeting:
         try:
             async with self._database.begin() as work:
                 at, common = await work.budgets.held(marks)
+                if not self._shared:
+                    at = self._clock.now()  # the only clock there is
                 written = {
                     mark: self._settled(mark, common[mark], before.get(mark), at, wanted[mark]) for mark in marks
                 }
@@ -86,12 +88,12 @@ class Budgeting:
         self, mark: str, common: CommonBudget, before: Allotment | None, at: datetime, want: int
     ) -> tuple[CommonBudget, Allotment | None]:
         """Hand back what is left, set aside anew, and add our block to the others'."""
-        now, budget = self._clock.now(), self._budgets[mark]
+        now, budget, common = self._clock.now(), self._budgets[mark], common.as_of(at)
         if (ours := budget.blocked_until(now)) is not None:
             until = at + (ours - now)
             common = replace(common, blocked_until=max(until, common.blocked_until or until))
         if not self._shared:
-            return common, None
+            return replace(common, taken=((at, 0),)), None  # when it was written
         if before is not None:
             common = common.returned(before.at, before.permits)
         window = budget.per + _VALID  # an allotment may be used until it ends

@@ -55,10 +55,12 @@ class Sharing:
         clock: Clock,
         span: timedelta,
         seen: Callable[[Mapping[str, int]], Awaitable[None]],
+        review: Callable[[], Awaitable[None]],
     ) -> None:
         """`watches` are by account, `channels` by name; `span` is how long a lease lasts.
 
-        `seen` is told, whenever the roster was read, how many links are watched in each account by whoever it is.
+        `seen` is told, whenever the roster was read, how many links are watched in each account by whoever it is;
+        `review` is done before what was taken is watched: the clock of who held it may have been another (R7).
         """
         self._name = name
         self._watches = watches
@@ -67,6 +69,7 @@ class Sharing:
         self._clock = clock
         self._span = span
         self._seen = seen
+        self._review = review
         self._begun: set[str] = set()
         self._due_at: datetime | None = None
         self._failing = False
@@ -139,16 +142,18 @@ class Sharing:
 
     async def _take_up(self, taken: Mapping[str, int]) -> None:
         """Begin to watch what we hold; what the database hinders is done at the next turn."""
-        for account in sorted(self._held() - self._begun):
-            try:
+        to_begin = sorted(self._held() - self._begun)
+        try:
+            if to_begin:
+                await self._review()
+            for account in to_begin:
                 await self._watches[account].begin()
-            except (DatabaseError, LeaseLostError) as error:
-                self._complain(error)
-                self._due_at = None
-                return
-            self._begun.add(account)
-            if account in taken:
-                _log.info("account taken", extra={"fields": self._fields(account)})
+                self._begun.add(account)
+                if account in taken:
+                    _log.info("account taken", extra={"fields": self._fields(account)})
+        except (DatabaseError, LeaseLostError) as error:
+            self._complain(error)
+            self._due_at = None
 
     async def _share(self, roster: Roster, kept: Collection[str]) -> None:
         """Leave to others what is theirs: end it in good order, and only then free it."""

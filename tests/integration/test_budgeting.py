@@ -89,6 +89,55 @@ async def test_a_block_holds_for_all_and_for_who_comes_after(shared_database: Da
     assert two.budget.blocked_until(clock.now()) is None
 
 
+HOUR = timedelta(hours=1)
+
+
+async def test_r7_the_databases_clock_set_back_keeps_nobody_from_asking_for_longer_than_a_window(
+    shared_database: Database, clock: FakeClock
+) -> None:
+    one, two = Process(shared_database, clock, wanted=10), Process(shared_database, clock)
+    await one.budgeting.begin()
+    assert one.asks(20) == 10
+    clock.advance(-HOUR)
+    await two.budgeting.begin()
+    assert two.asks(20) == 0
+    clock.advance(seconds(75))
+    await two.budgeting.tick()
+    assert two.asks(20) == 10
+
+
+async def test_r7_a_block_ends_in_time_whatever_becomes_of_the_databases_clock(
+    shared_database: Database, clock: FakeClock
+) -> None:
+    one = Process(shared_database, clock)
+    await one.budgeting.begin()
+    one.budget.block(clock.now() + seconds(120))
+    await one.budgeting.tick()
+    clock.advance(-HOUR)
+    two = Process(shared_database, clock)
+    await two.budgeting.begin()
+    assert two.budget.blocked_until(clock.now()) == clock.now() + seconds(120)
+    clock.advance(seconds(130))
+    await two.budgeting.tick()
+    assert two.asks(1) == 1
+
+
+async def test_r7_a_process_alone_that_starts_with_a_clock_behind_waits_no_longer_than_it_was_to(
+    database: Database, clock: FakeClock
+) -> None:
+    alone = Process(database, clock, shared=False)
+    await alone.budgeting.begin()
+    alone.budget.block(clock.now() + seconds(120))
+    await alone.budgeting.tick()
+    clock.advance(-HOUR)
+    after = Process(database, clock, shared=False)
+    await after.budgeting.begin()
+    assert after.budget.blocked_until(clock.now()) == clock.now() + seconds(120)
+    clock.advance(seconds(120))
+    await after.budgeting.tick()
+    assert after.asks(1) == 1
+
+
 async def test_a_process_alone_keeps_a_block_for_the_next_and_writes_nothing_else(
     database: Database, clock: FakeClock
 ) -> None:

@@ -107,6 +107,23 @@ async def test_who_has_not_signed_in_for_the_time_of_a_lease_lives_no_more(
     assert (roster.owners, roster.next_end) == ({}, None)
 
 
+async def test_r7_after_the_databases_clock_was_set_back_the_dead_live_no_longer_than_they_would_have(
+    shared_database: Database, clock: FakeClock
+) -> None:
+    await sign_in(shared_database, "dead", "a")
+    await sign_in(shared_database, "one", "a", "b")
+    await take(shared_database, "dead", "a")
+    await take(shared_database, "one", "b")
+    clock.advance(-timedelta(hours=1))
+    assert (await sign_in(shared_database, "one", "a", "b")).owners == {"a": "dead", "b": "one"}
+    clock.advance(SPAN)
+    assert await renew(shared_database, "one", b=1) == {"b"}
+    roster = await sign_in(shared_database, "one", "a", "b")
+    assert [each.name for each in roster.replicas] == ["one"]
+    assert roster.owners == {"b": "one"}
+    assert await take(shared_database, "one", "a") == {"a": 2}
+
+
 async def test_who_signs_out_is_gone_with_all_it_held(shared_database: Database) -> None:
     await sign_in(shared_database, "one", "a")
     await take(shared_database, "one", "a")

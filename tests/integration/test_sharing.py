@@ -49,6 +49,7 @@ class Process:
         self.clock = clock
         self.watches = {account: FakeWatch() for account in accounts or SIX}
         self.links: Mapping[str, int] = {}
+        self.reviewed: list[set[str]] = []  # what was watched each time
         self.sharing = Sharing(
             name=name,
             watches=self.watches,
@@ -57,7 +58,11 @@ class Process:
             clock=clock,
             span=SPAN,
             seen=self._seen,
+            review=self._review,
         )
+
+    async def _review(self) -> None:
+        self.reviewed.append(self.watching)
 
     async def _seen(self, links: Mapping[str, int]) -> None:
         self.links = links
@@ -141,6 +146,19 @@ async def test_who_slept_through_its_lease_loses_what_another_took(shared_databa
     assert one.holding == set(), "it knows by its own clock that its time is over"
     await live(clock, one, two, over=seconds(11))
     assert [len(one.watching), len(two.watching)] == [3, 3]
+
+
+async def test_r7_what_another_has_put_off_is_reviewed_before_its_account_is_watched(
+    shared_database: Database, clock: FakeClock
+) -> None:
+    one, two = Process("one", shared_database, clock), Process("two", shared_database, clock)
+    await one.start()
+    await two.start()
+    await live(clock, one, two, over=seconds(12))
+    before, reviewed = two.watching, len(two.reviewed)
+    await live(clock, two, over=seconds(16))
+    assert two.watching == set(SIX)
+    assert two.reviewed[reviewed:] == [before]
 
 
 async def test_an_account_that_only_one_is_configured_for_is_watched_by_it(

@@ -8,6 +8,8 @@ from notifier.domain.budget import CommonBudget
 from notifier.ports import Replica, Roster
 from tests.support.fakes import FakeClock
 
+_LONGEST = timedelta(minutes=5)
+
 
 @dataclass
 class SharingTables:
@@ -24,8 +26,13 @@ class MemoryLeases:
         self._clock = clock
 
     async def sign_in(self, replica: Replica, span: timedelta) -> Roster:
-        now = self._clock.now()
-        self._tables.replicas[replica.name] = (replica, now)
+        now, tables = self._clock.now(), self._tables
+        tables.replicas = {name: (each, min(seen_at, now)) for name, (each, seen_at) in tables.replicas.items()}
+        tables.leases = {
+            account: (owner, fence, until if until <= now + _LONGEST else now + span)
+            for account, (owner, fence, until) in tables.leases.items()
+        }
+        tables.replicas[replica.name] = (replica, now)
         held = {a: (owner, until) for a, (owner, _, until) in self._tables.leases.items() if owner and until > now}
         others = [until - now for owner, until in held.values() if owner != replica.name]
         return Roster(

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -14,6 +14,7 @@ from notifier.adapters.database.tables import HEAD, leases, replicas
 from notifier.ports import Configured, Replica, Roster
 
 _FORGOTTEN = timedelta(hours=1)
+_LONGEST = timedelta(minutes=5)  # a lease can be set to
 
 
 class SqlLeases:
@@ -32,6 +33,7 @@ class SqlLeases:
     async def sign_in(self, replica: Replica, span: timedelta) -> Roster:
         """Write that a replica lives, and return who else does."""
         now = await self._moment(self._conn)
+        await self._bring_back(now, span)
         row = {
             "name": replica.name,
             "schema": self._release,
@@ -56,6 +58,14 @@ class SqlLeases:
         others = [row.until_at - now for row in held if row.owner not in {None, replica.name}]
         owners = {row.account: row.owner for row in held if row.owner is not None}
         return Roster(replicas=present, owners=owners, next_end=min(others, default=None))
+
+    async def _bring_back(self, now: datetime, span: timedelta) -> None:
+        """Have nothing last longer because the database's clock was set back (R7)."""
+        ahead = select(replicas.c.name).where(replicas.c.seen_at > now).with_for_update(skip_locked=True)
+        await self._conn.execute(update(replicas).where(replicas.c.name.in_(ahead)).values(seen_at=now))
+        too_long = select(leases.c.account).where(leases.c.until_at > now + _LONGEST)
+        these = leases.c.account.in_(too_long.with_for_update(skip_locked=True))
+        await self._conn.execute(update(leases).where(these).values(until_at=now + span))
 
     async def sign_out(self, name: str) -> None:
         """Write that a replica lives no more, and free what it holds."""
