@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.support.ran_on",
     "tests.support.receivers",
     "tests.support.stage",
+    "tests.support.stepped",
 ]
 
 _MEDDLING = ("CLOUDFLARE_", "NOTIFIER_", "PG", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "PIP_PREFIX", "PIP_TARGET")

@@ -341,8 +341,13 @@ async def test_after_a_429_nothing_is_asked_for_as_long_as_it_says() -> None:
         ("9" * 30, 86_400),
     ],
 )
-async def test_a_retry_after_is_read_in_both_its_forms(retry_after: str, seconds: int) -> None:
-    async with serving(say(429, retry_after=retry_after)) as server, asking(server.url) as api:
+@pytest.mark.parametrize("apart", [timedelta(), timedelta(hours=1), -timedelta(hours=1)])
+async def test_a_retry_after_is_read_in_both_its_forms_whatever_our_clock_says(
+    retry_after: str, seconds: int, apart: timedelta
+) -> None:
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    answer = say(429, retry_after=retry_after, date=format_datetime(noon, usegmt=True))
+    async with serving(answer) as server, asking(server.url, clock=SetClock(noon + apart)) as api:
         assert cause_of(await api.status("icon")).retry_after == timedelta(seconds=seconds)
 
 

@@ -1,6 +1,5 @@
 """E-mail: text and HTML in the same words, one thread for each incident."""
 
-import asyncio
 import hashlib
 import smtplib
 import ssl
@@ -14,10 +13,11 @@ from email.utils import format_datetime, formataddr
 from apprise.plugins.email import NotifyEmail, SecureMailMode
 
 from notifier.adapters.channels.answers import brief
+from notifier.adapters.channels.deadline import deadline
 from notifier.adapters.channels.secrets import hiding, login_secrets
 from notifier.adapters.channels.text import html, one_line, plain
 from notifier.adapters.channels.threads import Threads
-from notifier.adapters.channels.web import CLIENT, DEADLINE_S
+from notifier.adapters.channels.web import CLIENT
 from notifier.ports import Accepted, Answer, Message, Refused, TryAgain
 
 _Refusals = dict[str, tuple[int, bytes]]
@@ -48,7 +48,7 @@ class MailChannel:
         mail = self._compose(message)
         owed = self._recipients - self._taken.get(mail["Message-ID"], set())
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with deadline():
                 refused = await self._threads.run(lambda: self._submit(mail, owed))
         except (smtplib.SMTPException, OSError) as error:  # a TimeoutError is an OSError
             return self._failure(error)

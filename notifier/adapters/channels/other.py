@@ -1,17 +1,16 @@
 """Every other service that Apprise speaks to, through Apprise."""
 
-import asyncio
 import re
 from http import HTTPStatus
 
 from apprise import NotifyBase, NotifyFormat
 
 from notifier.adapters.channels.answers import brief, judge_status
+from notifier.adapters.channels.deadline import DEADLINE_S, deadline
 from notifier.adapters.channels.muted import listening
 from notifier.adapters.channels.secrets import Hide
 from notifier.adapters.channels.text import notify_type, one_line, plain
 from notifier.adapters.channels.threads import Threads
-from notifier.adapters.channels.web import DEADLINE_S
 from notifier.ports import Accepted, Answer, Message, TryAgain
 
 
@@ -31,7 +30,7 @@ class OtherChannel:
     async def send(self, message: Message) -> Answer:
         """Send one message."""
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with deadline():
                 return await self._threads.run(lambda: self._notify(message))
         except TimeoutError:
             return TryAgain(cause=f"{self._who} did not answer within {DEADLINE_S}s")

@@ -1,6 +1,5 @@
 """Channels whose receiver is asked over HTTP: one client each, so that none waits for another (R26)."""
 
-import asyncio
 import errno
 import os
 import ssl
@@ -15,11 +14,11 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from notifier.adapters.channels.answers import Reply, worst
+from notifier.adapters.channels.deadline import DEADLINE_S, deadline
 from notifier.adapters.channels.secrets import Hide
 from notifier.errors import ConfigurationError
 from notifier.ports import Answer, Message, TryAgain
 
-DEADLINE_S = 20  # for a whole send, however slowly the receiver drips
 CLIENT = "cni-notifier"
 _SIZE = 64 * 1024  # of an answer; more is not read
 
@@ -83,7 +82,7 @@ class WebChannel:
     async def send(self, message: Message) -> Answer:
         """Send one message, every part of it."""
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with deadline():
                 return worst([await self._ask(request) for request in self._receiver.requests(message)])
         except TimeoutError:
             return TryAgain(cause=f"{self._receiver.url.host} did not answer within {DEADLINE_S}s")

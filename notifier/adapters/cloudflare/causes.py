@@ -46,14 +46,17 @@ _MESSAGE = 120  # characters of Cloudflare's own words
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Cause:
-    """Name the cause of an answer other than 2xx. Only `errors` is looked at: 10000 is also a good message."""
+    """Name the cause of an answer other than 2xx; `now` counts where the answer does not tell its own time.
+
+    Only `errors` is looked at: 10000 is also a good message.
+    """
     errors = list(_errors(body))
     text = f"{status} from Cloudflare"
     if errors:
         said = plain(": ".join(message for _, message in errors), _MESSAGE)
         text += f" ({errors[0][0]} {said})"
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return _rate_limited(headers.get("retry-after"), now)
+        return _rate_limited(headers.get("retry-after"), _date(headers.get("date")) or now)
     kind, remedy = _meaning(status, [code for code, _ in errors])
     return Cause(kind=kind, text=text, remedy=remedy)
 
@@ -136,11 +139,16 @@ def _wait(retry_after: str | None, now: datetime) -> timedelta | None:
     value = (retry_after or "").strip()
     if value.isascii() and value.isdigit():
         return timedelta(seconds=int(value[:9]))
+    at = _date(value)
+    return None if at is None else max(at - now, timedelta())
+
+
+def _date(value: str | None) -> datetime | None:
     try:
-        at = parsedate_to_datetime(value)
+        at = parsedate_to_datetime(value or "")
     except ValueError:
         return None
-    return max(at.replace(tzinfo=at.tzinfo or UTC) - now, timedelta())
+    return at.replace(tzinfo=at.tzinfo or UTC)
 
 
 def _errors(body: bytes) -> Iterator[tuple[int, str]]:
