@@ -480,8 +480,8 @@ class Outbox(Protocol):
         """Give what is pending for a channel to another name."""
         ...
 
-    async def abandon(self, channel: str, cause: str, at: datetime) -> int:
-        """Abandon everything that is pending for a channel; return how many."""
+    async def abandon(self, channel: str, cause: str, at: datetime) -> list[Claimed]:
+        """Abandon everything that is pending for a channel; return it, in order."""
         ...
 
     async def waiting_channels(self) -> set[str]:

@@ -131,16 +131,16 @@ def _informed(told: Told, c: Condition) -> Told:
 
 
 def undelivered(told: Told, lost: Notification, does: Action, *, uncertain: bool, at: datetime) -> Told:
-    """Take back what a channel was counted as told, after it refused it for good (R16): it is owed again.
+    """Take back what a channel was counted as told, after it was given up for good (R16): it is owed again.
 
     It is tried again an hour later, or as soon as the channel takes anything. An opening of which an attempt may have
     arrived (`uncertain`) still has to be closed. Of what was to be updated nothing is known any more: its opening may
-    have been refused as well. A close is not taken back: what has ended stays so.
+    have been given up as well. What was to be closed counts as open.
     """
     refused = replace(told, kept=REFUSED, look_at=at + REFUSED_FOR, remind_at=None)
     match does:
         case Action.CLOSE:
-            return told
+            return replace(told, problem=True, incident=number_in(lost.incident_key))
         case Action.OPEN:
             return replace(refused, status=None, problem=uncertain, incident=told.incident if uncertain else None)
         case Action.UPDATE:

@@ -10,6 +10,7 @@ from notifier.domain import words
 from notifier.domain.condition import WORKING, Condition
 from notifier.domain.incident import IncidentKind, Subject
 from notifier.domain.merging import left_open
+from notifier.domain.telling import undelivered
 from notifier.errors import DatabaseError
 from notifier.pipeline.telling import News, Teller
 from notifier.ports import Clock, Configured, Database, UnitOfWork
@@ -17,6 +18,7 @@ from notifier.ports import Clock, Configured, Database, UnitOfWork
 _log = logging.getLogger(__name__)
 
 _NOBODYS = ""  # the account of what belongs to none
+_NO_MORE = "the channel is no longer configured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ class Upkeep:
                 await work.ledger.rename_channel(mark, name)
                 await work.outbox.readdress(mark, name)
             for channel in await work.outbox.waiting_channels() - configured.keys():
-                await _abandon(work, channel, "the channel is no longer configured", now)
+                await _abandon(work, channel, _NO_MORE, now)
             await self._end_troubles(work, configured, now)
             await work.ledger.save_channels(configured, now)
 
@@ -127,8 +129,8 @@ class Upkeep:
         else:
             if old.stateful:
                 await self._strand(work, name, old, now, replaced=new is not None)
-            if new is not None and (old.stateful or new.stateful):
-                await _abandon(work, name, "the channel has another receiver now", now)
+            if new is None or old.stateful or new.stateful:
+                await _abandon(work, name, _NO_MORE if new is None else "the channel has another receiver now", now)
         await work.ledger.rename_channel(name, old.fingerprint)
 
     async def _strand(self, work: UnitOfWork, channel: str, old: Configured, now: datetime, *, replaced: bool) -> None:
@@ -169,8 +171,15 @@ class Upkeep:
 
 
 async def _abandon(work: UnitOfWork, channel: str, why: str, now: datetime) -> None:
-    if count := await work.outbox.abandon(channel, why, now):
-        fields = {"channel": channel, "deliveries": count, "cause": why}
+    """Give up what is still to be sent to a channel; it is owed to it again if it comes back."""
+    abandoned = await work.outbox.abandon(channel, why, now)
+    for lost in abandoned:
+        told = await work.ledger.told_by(lost.notification_id, channel)
+        if told is not None:
+            back = undelivered(told, lost.notification, lost.promise.action, uncertain=lost.uncertain, at=now)
+            await work.ledger.save_told([back])
+    if abandoned:
+        fields = {"channel": channel, "deliveries": len(abandoned), "cause": why}
         _log.error("deliveries abandoned", extra={"fields": fields})
 
 

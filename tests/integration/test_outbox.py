@@ -150,7 +150,7 @@ async def test_each_channel_has_its_own_deliveries(database: Database) -> None:
     await settle(database, sent(noc))
     async with database.begin() as work:
         assert await work.outbox.waiting_channels() == {"mail"}
-        assert await work.outbox.abandon("mail", "gone", LATER) == 1
+        assert len(await work.outbox.abandon("mail", "gone", LATER)) == 1
         assert await work.outbox.waiting_channels() == set()
 
 
@@ -336,4 +336,6 @@ async def test_r18_what_is_pending_goes_under_another_name_and_what_was_settled_
     assert await claim(database) == []
     assert titles(await claim(database, "slack")) == ["title 1"]
     async with database.begin() as work:
-        assert await work.outbox.abandon("slack", "gone", LATER) == 1
+        [lost] = await work.outbox.abandon("slack", "gone", LATER)
+        assert (lost.notification.title, lost.uncertain) == ("title 1", True)
+        assert await work.outbox.abandon("slack", "gone", LATER) == []

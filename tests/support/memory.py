@@ -362,12 +362,12 @@ class MemoryOutbox:
             if owner in {None, row.leased_by}:
                 row.leased_until = row.leased_by = None
 
-    async def abandon(self, channel: str, cause: str, at: datetime) -> int:
+    async def abandon(self, channel: str, cause: str, at: datetime) -> list[Claimed]:
         rows = [row for row in self._tables.deliveries if row.pending(channel)]
         for row in rows:
             row.outcome, row.cause, row.settled_at = Outcome.ABANDONED, cause, at
             row.leased_until = row.leased_by = None
-        return len(rows)
+        return [_claimed(row, row.attempts + 1) for row in rows]
 
     async def waiting_channels(self) -> set[str]:
         return {row.promise.channel for row in self._tables.deliveries if row.outcome is Outcome.PENDING}

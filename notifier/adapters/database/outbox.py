@@ -153,8 +153,7 @@ class SqlOutbox:
             .returning(d.c.id)
         )
         ours = set(leased.scalars())
-        told = await self.notifications([row.notification for row in found])
-        return [_claimed(row, told[row.notification]) for row in found if row.id in ours]
+        return await self._with_words([row for row in found if row.id in ours])
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settlement]:
         """Write what came of a message's deliveries; return those whose lease was not lost to another meanwhile."""
@@ -186,11 +185,7 @@ class SqlOutbox:
         """Return a delivery that was abandoned."""
         d = deliveries
         found = await self._conn.execute(select(d).where(d.c.id == delivery, d.c.outcome == Outcome.ABANDONED))
-        row = found.first()
-        if row is None:
-            return None
-        told = await self.notifications([row.notification])
-        return _claimed(row, told[row.notification])
+        return next(iter(await self._with_words(found.all())), None)
 
     async def retry(self, delivery: int, *, due_at: datetime, give_up_at: datetime) -> bool:
         """Make an abandoned delivery pending again, and uncertain."""
@@ -214,15 +209,20 @@ class SqlOutbox:
         pending = and_(d.c.channel == old, d.c.outcome == Outcome.PENDING)
         await self._conn.execute(update(d).where(pending).values(channel=new))
 
-    async def abandon(self, channel: str, cause: str, at: datetime) -> int:
-        """Abandon everything that is pending for a channel."""
+    async def abandon(self, channel: str, cause: str, at: datetime) -> list[Claimed]:
+        """Abandon everything that is pending for a channel; return it, in order."""
         d = deliveries
         ended = await self._conn.execute(
             update(d)
             .where(d.c.channel == channel, d.c.outcome == Outcome.PENDING)
             .values(outcome=Outcome.ABANDONED, cause=cause, settled_at=at, leased_until=None, leased_by=None)
+            .returning(d)
         )
-        return ended.rowcount
+        return await self._with_words(sorted(ended, key=lambda row: row.id))
+
+    async def _with_words(self, found: Sequence[Row[Any]]) -> list[Claimed]:
+        told = await self.notifications([row.notification for row in found])
+        return [_claimed(row, told[row.notification]) for row in found]
 
     async def waiting_channels(self) -> set[str]:
         """Return the channels for which something is pending."""
