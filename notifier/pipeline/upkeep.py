@@ -10,8 +10,8 @@ from notifier.domain import words
 from notifier.domain.condition import WORKING, Condition
 from notifier.domain.incident import IncidentKind, Subject
 from notifier.domain.merging import left_open
-from notifier.domain.telling import undelivered
 from notifier.errors import DatabaseError
+from notifier.pipeline.settling import take_back
 from notifier.pipeline.telling import News, Teller
 from notifier.ports import Clock, Configured, Database, UnitOfWork
 
@@ -113,7 +113,7 @@ class Upkeep:
                 await self._leave(work, name, old, configured.get(name), came.get(marks[name]), now)
             for mark, name in came.items():
                 await work.ledger.rename_channel(mark, name)
-                await work.outbox.readdress(mark, name)
+                await work.outbox.readdress(mark, name, to=name)
             for channel in await work.outbox.waiting_channels() - configured.keys():
                 await _abandon(work, channel, _NO_MORE, now)
             await self._end_troubles(work, configured, now)
@@ -124,7 +124,9 @@ class Upkeep:
     ) -> None:
         """Put aside what a receiver knows: another is `new` under its name, if any, and it goes by the name of `to`."""
         if to is not None:
-            await work.outbox.readdress(name, old.fingerprint)
+            copies = await work.outbox.readdress(name, old.fingerprint, to=to)
+            known = [(await work.ledger.told_by(original, name), copy) for original, copy in copies.items()]
+            await work.ledger.save_told([replace(told, notification=copy) for told, copy in known if told is not None])
             _log.info("channel renamed", extra={"fields": {"channel": name, "to": to}})
         else:
             if old.stateful:
@@ -174,10 +176,7 @@ async def _abandon(work: UnitOfWork, channel: str, why: str, now: datetime) -> N
     """Give up what is still to be sent to a channel; it is owed to it again if it comes back."""
     abandoned = await work.outbox.abandon(channel, why, now)
     for lost in abandoned:
-        told = await work.ledger.told_by(lost.notification_id, channel)
-        if told is not None:
-            back = undelivered(told, lost.notification, lost.promise.action, uncertain=lost.uncertain, at=now)
-            await work.ledger.save_told([back])
+        await take_back(work, lost, now, uncertain=lost.uncertain)
     if abandoned:
         fields = {"channel": channel, "deliveries": len(abandoned), "cause": why}
         _log.error("deliveries abandoned", extra={"fields": fields})

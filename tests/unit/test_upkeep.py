@@ -135,9 +135,9 @@ async def test_r18_two_channels_that_swap_their_names_know_what_they_knew() -> N
     day, night = FakeChannel("day", stateful=True), FakeChannel("night", stateful=True)
     await case.goes("Healthy", noc, day, night)
     await case.goes("Down", noc, day, night)
-    night.answers = [TryAgain(cause="connection refused")]
+    night.answers = [TryAgain(cause="connection refused")] * 9
     await case.goes("Healthy", noc, day, night)
-    day.name, night.name = night.name, day.name
+    day.name, night.name, night.answers = night.name, day.name, []
     await case.goes("Healthy", noc, day, night)
     assert (done(day), done(night), stranded(noc)) == ([OPENED, CLOSED], [OPENED, CLOSED], [])
 
