@@ -23,7 +23,7 @@ from notifier.domain.site import Site
 from notifier.domain.state import State
 from notifier.domain.status import Severity
 from notifier.domain.suppression import Silence
-from notifier.domain.telling import Told
+from notifier.domain.telling import Heard, Told
 from notifier.domain.violation import Violation
 
 
@@ -480,6 +480,10 @@ class Outbox(Protocol):
         """Return a delivery that was abandoned; None if there is no such one."""
         ...
 
+    async def last_heard(self, lost: Claimed) -> Heard | None:
+        """Return the last that the channel of a delivery took, or may have taken, of its subject; None if nothing."""
+        ...
+
     async def retry(self, delivery: int, *, due_at: datetime, give_up_at: datetime) -> bool:
         """Make an abandoned delivery pending again, and uncertain; False if there is no such abandoned one."""
         ...
@@ -496,12 +500,16 @@ class Outbox(Protocol):
         """Give up leases: an owner's, or everybody's where nobody else can be at work."""
         ...
 
-    async def readdress(self, old: str, new: str) -> None:
-        """Give what is pending for a channel to another name."""
+    async def readdress(self, old: str, new: str, *, to: str) -> dict[int, int]:
+        """Give what is pending for a channel to another name.
+
+        A notification that was promised to the channel `to` as well is copied before: nothing is promised to one
+        name twice. Returns the ids of copies by those of their originals.
+        """
         ...
 
-    async def abandon(self, channel: str, cause: str, at: datetime) -> int:
-        """Abandon everything that is pending for a channel; return how many."""
+    async def abandon(self, channel: str, cause: str, at: datetime) -> list[Claimed]:
+        """Abandon everything that is pending for a channel; return it, in order."""
         ...
 
     async def earliest_due(self, channels: Collection[str]) -> datetime | None:

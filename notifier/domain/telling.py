@@ -24,7 +24,8 @@ class Told:
 
     `status` is the last it was told, None if never any; at a stateful receiver the worst that is known to have been
     taken of its open incident.
-    `problem` says whether that was one, `incident` which one it was of (of a stateful one: which it may hold open).
+    `problem` says whether that was one, or may have been if there is no status; `incident` which one it was of (of a
+    stateful receiver: which it may hold open).
     `kept` says why something newer is kept back, `look_at` when to look again (None: not by time alone).
     `remind_at` is when a message channel is reminded (R21). `notification` is the last it was told.
     """
@@ -102,9 +103,10 @@ def _raises(c: Condition, last: str) -> bool:
 def _last_told(c: Condition, told: Told, *, fresh: bool) -> str | None:
     """Return the status that a channel believes in; one that was never told believes what was so before.
 
-    What was kept back from it all along it never believed in: such a problem ends as it began, untold.
+    Of one that may have been told of a problem nobody knows. What was kept back from a channel all along it never
+    believed in: such a problem ends as it began, untold.
     """
-    if told.status is not None:
+    if told.status is not None or told.problem:
         return told.status
     if fresh and told.kept is None:
         return c.before
@@ -130,23 +132,37 @@ def _informed(told: Told, c: Condition) -> Told:
     )
 
 
-def undelivered(told: Told, lost: Notification, does: Action, *, uncertain: bool, at: datetime) -> Told:
-    """Take back what a channel was counted as told, after it refused it for good (R16): it is owed again.
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The last that a channel took of a subject; or may have taken, if that is not sure."""
+
+    words: Notification
+    surely: bool
+
+
+def undelivered(
+    told: Told, lost: Notification, does: Action, *, uncertain: bool, heard: Heard | None, at: datetime
+) -> Told:
+    """Take back what a channel was counted as told, after it was given up for good (R16): it is owed again.
 
     It is tried again an hour later, or as soon as the channel takes anything. An opening of which an attempt may have
     arrived (`uncertain`) still has to be closed. Of what was to be updated nothing is known any more: its opening may
-    have been refused as well. A close is not taken back: what has ended stays so.
+    have been given up as well. What was to be closed counts as open. A message channel knows what it `heard`.
     """
     refused = replace(told, kept=REFUSED, look_at=at + REFUSED_FOR, remind_at=None)
     match does:
         case Action.CLOSE:
-            return told
+            return replace(told, problem=True, incident=number_in(lost.incident_key))
         case Action.OPEN:
             return replace(refused, status=None, problem=uncertain, incident=told.incident if uncertain else None)
         case Action.UPDATE:
             return replace(refused, status=None)
+        case Action.TELL if heard is None:
+            return replace(refused, status=None, problem=lost.kind in _AFTER_A_PROBLEM)
+        case Action.TELL if not heard.surely:
+            return replace(refused, status=None, problem=True)
         case Action.TELL:
-            return replace(refused, status=lost.before, problem=lost.kind in _AFTER_A_PROBLEM)
+            return replace(refused, status=heard.words.status, problem=heard.words.kind not in _ENDS)
         case _:
             assert_never(does)
 

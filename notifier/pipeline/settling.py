@@ -12,7 +12,7 @@ from notifier.domain.notification import Action, Notification
 from notifier.domain.status import Severity
 from notifier.domain.telling import REFUSED_FOR, undelivered
 from notifier.pipeline.telling import News, Teller
-from notifier.ports import Outcome, Settlement, UnitOfWork
+from notifier.ports import Claimed, Outcome, Settlement, UnitOfWork
 
 _NOBODYS = ""  # the account of what belongs to none
 
@@ -85,7 +85,7 @@ class Settler:
         return await self._teller.tell(work, _NOBODYS, [_news(trouble, told, failing=False)], now)
 
     async def _take_back(self, work: UnitOfWork, settlement: Settlement) -> None:
-        """Count the channel as not told, unless it was promised something newer meanwhile."""
+        """Have what was given up tried again: an end that is due each hour, everything else by what is owed."""
         claimed = settlement.claimed
         lost, promise, at = claimed.notification, claimed.promise, settlement.ended_at
         if promise.action is Action.CLOSE:
@@ -93,10 +93,7 @@ class Settler:
                 # In a lane of its own: the next incident need not wait for it.
                 await work.outbox.promise([(lost, [replace(promise, lane=lost.incident_key or "", due_at=again)])])
             return
-        told = await work.ledger.told_by(claimed.notification_id, promise.channel)
-        if told is not None:
-            back = undelivered(told, lost, promise.action, uncertain=settlement.uncertain, at=at)
-            await work.ledger.save_told([back])
+        await take_back(work, claimed, at, uncertain=settlement.uncertain)
 
     async def _failing(self, work: UnitOfWork, settlement: Settlement) -> bool:
         name, now = settlement.claimed.promise.channel, settlement.ended_at
@@ -114,6 +111,16 @@ class Settler:
         await work.record.open_incidents([incident])
         told = words.tell_channel_failed(incident, settlement.cause or "", settlement.claimed.notification)
         return await self._teller.tell(work, _NOBODYS, [_news(incident, told, failing=True)], now)
+
+
+async def take_back(work: UnitOfWork, lost: Claimed, at: datetime, *, uncertain: bool) -> None:
+    """Count a channel as not told of what was given up, unless it was promised something newer meanwhile."""
+    told = await work.ledger.told_by(lost.notification_id, lost.promise.channel)
+    if told is None:
+        return
+    heard, does = await work.outbox.last_heard(lost), lost.promise.action
+    back = undelivered(told, lost.notification, does, uncertain=uncertain, heard=heard, at=at)
+    await work.ledger.save_told([back])
 
 
 def _news(incident: Incident, told: Notification, *, failing: bool) -> News:

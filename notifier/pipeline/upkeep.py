@@ -13,12 +13,14 @@ from notifier.domain.incident import IncidentKind, Subject
 from notifier.domain.merging import left_open
 from notifier.errors import DatabaseError
 from notifier.pipeline.delivery import LEASE
+from notifier.pipeline.settling import take_back
 from notifier.pipeline.telling import News, Teller
 from notifier.ports import Clock, Configured, Database, UnitOfWork
 
 _log = logging.getLogger(__name__)
 
 _NOBODYS = ""  # the account of what belongs to none
+_NO_MORE = "the channel is no longer configured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +127,9 @@ class Upkeep:
                 await self._leave(work, name, old, configured.get(name), came.get(marks[name]), now)
             for mark, name in came.items():
                 await work.ledger.rename_channel(mark, name)
-                await work.outbox.readdress(mark, name)
+                await work.outbox.readdress(mark, name, to=name)
             for channel in await work.outbox.waiting_channels() - configured.keys():
-                await _abandon(work, channel, "the channel is no longer configured", now)
+                await _abandon(work, channel, _NO_MORE, now)
             await self._end_troubles(work, configured, now)
             await work.ledger.save_channels(configured, now)
 
@@ -136,13 +138,15 @@ class Upkeep:
     ) -> None:
         """Put aside what a receiver knows: another is `new` under its name, if any, and it goes by the name of `to`."""
         if to is not None:
-            await work.outbox.readdress(name, old.fingerprint)
+            copies = await work.outbox.readdress(name, old.fingerprint, to=to)
+            known = [(await work.ledger.told_by(original, name), copy) for original, copy in copies.items()]
+            await work.ledger.save_told([replace(told, notification=copy) for told, copy in known if told is not None])
             _log.info("channel renamed", extra={"fields": {"channel": name, "to": to}})
         else:
             if old.stateful:
                 await self._strand(work, name, old, now, replaced=new is not None)
-            if new is not None and (old.stateful or new.stateful):
-                await _abandon(work, name, "the channel has another receiver now", now)
+            if new is None or old.stateful or new.stateful:
+                await _abandon(work, name, _NO_MORE if new is None else "the channel has another receiver now", now)
         await work.ledger.rename_channel(name, old.fingerprint)
 
     async def _strand(self, work: UnitOfWork, channel: str, old: Configured, now: datetime, *, replaced: bool) -> None:
@@ -183,8 +187,12 @@ class Upkeep:
 
 
 async def _abandon(work: UnitOfWork, channel: str, why: str, now: datetime) -> None:
-    if count := await work.outbox.abandon(channel, why, now):
-        fields = {"channel": channel, "deliveries": count, "cause": why}
+    """Give up what is still to be sent to a channel; it is owed to it again if it comes back."""
+    abandoned = await work.outbox.abandon(channel, why, now)
+    for lost in abandoned:
+        await take_back(work, lost, now, uncertain=lost.uncertain)
+    if abandoned:
+        fields = {"channel": channel, "deliveries": len(abandoned), "cause": why}
         _log.error("deliveries abandoned", extra={"fields": fields})
 
 

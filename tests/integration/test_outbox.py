@@ -166,7 +166,7 @@ async def test_each_channel_has_its_own_deliveries(database: Database) -> None:
     await settle(database, sent(noc))
     async with database.begin() as work:
         assert await work.outbox.waiting_channels() == {"mail"}
-        assert await work.outbox.abandon("mail", "gone", LATER) == 1
+        assert len(await work.outbox.abandon("mail", "gone", LATER)) == 1
         assert await work.outbox.waiting_channels() == set()
 
 
@@ -423,8 +423,42 @@ async def test_r18_what_is_pending_goes_under_another_name_and_what_was_settled_
     [first] = await claim(database)
     await settle(database, sent(first))
     async with database.begin() as work:
-        await work.outbox.readdress("noc", "slack")
+        await work.outbox.readdress("noc", "a mark", to="slack")
+        await work.outbox.readdress("a mark", "slack", to="slack")
     assert await claim(database) == []
     assert titles(await claim(database, "slack")) == ["title 1"]
     async with database.begin() as work:
-        assert await work.outbox.abandon("slack", "gone", LATER) == 1
+        [lost] = await work.outbox.abandon("slack", "gone", LATER)
+        assert (lost.notification.title, lost.uncertain) == ("title 1", True)
+        assert await work.outbox.abandon("slack", "gone", LATER) == []
+
+
+async def test_r18_what_was_promised_to_both_names_is_copied(database: Database) -> None:
+    async with database.begin() as work:
+        promises = [(told("both"), [promise(), promise("slack")]), (told("one"), [promise()])]
+        both, _ = await work.outbox.promise(promises)
+        [(original, copy)] = (await work.outbox.readdress("noc", "a mark", to="slack")).items()
+        assert await work.outbox.readdress("a mark", "slack", to="slack") == {}
+    assert original == both != copy
+    assert titles(await claim(database, "slack", whole=True)) == ["both", "both", "one"]
+
+
+async def test_what_a_channel_last_heard_of_a_subject_it_took_or_may_have_taken(database: Database) -> None:
+    async def heard(of: Claimed) -> tuple[str, bool] | None:
+        async with database.begin() as work:
+            found = await work.outbox.last_heard(of)
+            return None if found is None else (found.words.title, found.surely)
+
+    await put(database, *[promise()] * 4, promise("mail"))
+    first, *_ = await claim(database)
+    assert await heard(first) is None
+    await settle(database, abandoned(first))
+    assert await heard(first) is None
+    for settled, expected in ((sent, ("title 1", True)), (abandoned, ("title 1", True)), (again, ("title 1", True))):
+        [each] = await claim(database, now=LEASED)
+        await settle(database, replace(settled(each), ended_at=LEASED))
+        assert await heard(first) == expected
+    [perhaps] = await claim(database, now=LEASED + seconds(99))
+    await settle(database, replace(abandoned(perhaps), ended_at=LEASED + seconds(99)))
+    assert await heard(first) == ("title 3", False)
+    assert await heard(replace(first, notification=replace(first.notification, subject="another"))) is None

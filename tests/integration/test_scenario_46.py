@@ -42,6 +42,7 @@ from notifier.domain.routing import Escalation, Route
 from notifier.domain.state import State
 from notifier.domain.status import Severity
 from notifier.domain.suppression import Silence, Window
+from notifier.pipeline.retrying import resend
 from notifier.pipeline.standing import Rules
 from notifier.ports import Outcome
 from tests.support.bench import Bench
@@ -60,6 +61,7 @@ SHRINK = bool(os.environ.get("NOTIFIER_TEST_SHRINK"))  # a failure to its fewest
 T = TypeVar("T")
 FIGURES: Counter[str] = Counter()
 
+PAGERS = ("pager", "backup")
 LINKS = (LINK, replace(LINK, name="icon-ams-02"), replace(LINK, name="icon-fra-01", site="fra-a"))
 
 
@@ -103,7 +105,8 @@ class Everything(RuleBasedStateMachine):
         for link in LINKS:
             self.api.add(link)
         self.noc = Receiver("noc")
-        self.pagers = [Receiver("pager", stateful=True), Receiver("backup", stateful=True)]
+        self.pagers = [Receiver(name, stateful=True) for name in PAGERS]
+        self.others = [Receiver(name, stateful=True, mark=f"another {name}") for name in PAGERS]
         self.receivers = [self.noc, *self.pagers]
         self.planned = (self.clock.now(), self.clock.now())
         self.world = World(url, self.clock, self.api, self.receivers)
@@ -216,6 +219,35 @@ class Everything(RuleBasedStateMachine):
         for receiver in self.receivers:
             receiver.mood = Mood.TAKES
 
+    @rule(which=st.integers(0, 1))
+    def a_pager_gets_another_url(self, which: int) -> None:
+        self.pagers[which], self.others[which] = self.others[which], self.pagers[which]
+        self.receivers[1 + which] = self.pagers[which]
+        self.pagers[which].name = PAGERS[which]
+        self.restart()
+        self.pass_(timedelta(0))
+
+    @rule()
+    def the_pagers_swap_their_names(self) -> None:
+        self.pagers.reverse()
+        self.receivers[1:] = self.pagers
+        for name, pager in zip(PAGERS, self.pagers, strict=True):
+            pager.name = name
+        self.restart()
+        self.pass_(timedelta(0))
+
+    @rule(who=st.integers(0, 2), mood=st.sampled_from(Mood), name=NAMES, words=st.tuples(WORDS, WORDS), then=MOMENTS)
+    def somebody_sends_again_what_was_refused(
+        self, who: int, mood: Mood, name: str, words: tuple[str, str], then: timedelta
+    ) -> None:
+        self.receivers[who].mood = Mood.REFUSES
+        self.truth[name], after = words
+        self.pass_(timedelta(minutes=3))
+        self.receivers[who].mood = mood
+        self.world.write(self.send_again)
+        self.truth[name] = after
+        self.pass_(then)
+
     @rule(after=st.integers(0, 12), how=st.sampled_from(Doom), word=WORDS, name=NAMES)
     def a_transaction_is_doomed(self, after: int, how: Doom, word: str, name: str) -> None:
         self.truth[name] = word
@@ -246,7 +278,7 @@ class Everything(RuleBasedStateMachine):
         """No fault of our own, no incident opened twice, no gap in the numbers."""
         FIGURES["steps"] += 1
         assert [*self.faults.found, *self.world.database.faults] == []
-        for pager in self.pagers:
+        for pager in (*self.pagers, *self.others):
             assert max(pager.opens.values(), default=1) == 1, pager.opens
         self.world.write(no_gaps)
 
@@ -287,6 +319,8 @@ class Everything(RuleBasedStateMachine):
         for pager in self.pagers:
             assert pager.open <= {i.key for i in incidents}, pager.name
             assert pager.open >= self.owed(incidents, states), pager.name
+        for other in self.others:
+            assert other.open <= self.faults.stranded, other.mark
 
     @staticmethod
     def noc_knows(state: State, heard: str | None) -> None:
@@ -322,14 +356,25 @@ class Everything(RuleBasedStateMachine):
             self.world.leap(until - self.clock.now())
 
     def configure(self, policy: str, routes: str, planned: str) -> None:
-        self.world.kill()
         self.world.policy = POLICIES[policy]
         self.world.rules = Rules(
-            channels={each.name: each for each in self.receivers},
+            channels={},
             routes=ROUTES[routes],
             windows=[Window(name="patching", match=PLACES[planned], until=self.until)],
             remind=timedelta(hours=1),
         )
+        self.restart()
+
+    def restart(self) -> None:
+        self.world.kill()
+        self.world.rules = replace(self.world.rules, channels={each.name: each for each in self.receivers})
+
+    async def send_again(self, work: SqlUnitOfWork) -> None:
+        """Send again everything that was given up, as far as that is allowed."""
+        d = tables.deliveries.c
+        lost = list(await work.conn.scalars(select(d.id).where(d.outcome == Outcome.ABANDONED).order_by(d.id)))
+        said = [await resend(work, number, self.clock.now(), remind=timedelta(hours=1)) for number in lost]
+        FIGURES["sent again"] += said.count(None)
 
     def until(self, at: datetime) -> datetime | None:
         begin, end = self.planned
@@ -349,13 +394,15 @@ class Everything(RuleBasedStateMachine):
 
 
 class Faults(logging.Handler):
-    """Keeps what was logged of faults of our own; a database that fails is none."""
+    """Keeps what was logged of faults of our own (a database that fails is none), and what was said to be stranded."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.found: list[str] = []
+        self.stranded: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        self.stranded.update(getattr(record, "fields", {}).get("keys", ()))
         if record.exc_info:
             self.found.append(self.format(record))
 

@@ -17,7 +17,7 @@ from notifier.domain.violation import Flaw
 from notifier.pipeline.settling import Settler
 from notifier.pipeline.standing import Rules
 from notifier.pipeline.telling import Teller
-from notifier.ports import Accepted, Answer, Outcome, Refused
+from notifier.ports import Accepted, Answer, Outcome, Refused, TryAgain
 from tests.support.bench import Bench, at_work
 from tests.support.deliveries import claim, promise, sent, told
 from tests.support.examples import LINK, seconds
@@ -110,6 +110,17 @@ async def test_r18_that_a_receiver_is_another_is_told_once_and_it_gets_what_is_o
     await three.all(lambda bench: bench.begin())
     assert await three.said() == [Kind.PROBLEM, Kind.STRANDED]
     assert await three.said(three.pager) == [Kind.PROBLEM, Kind.PROBLEM]
+
+
+async def test_r18_channels_that_swap_their_names_are_taken_over_once_with_what_was_promised_to_both(
+    three: Together,
+) -> None:
+    three.mail.answers = [TryAgain(cause="connection refused", arrived=False)] * 99
+    await three.turns("Down")
+    three.mail.mark, three.noc.mark = three.noc.mark, three.mail.mark
+    await three.all(lambda bench: bench.begin())
+    assert await three.said(three.noc) == [Kind.PROBLEM, Kind.PROBLEM]  # before the swap, and after it
+    assert await three.said(three.mail) == []
 
 
 async def settle(three: Together, channel: str, accounts: str, answer: Answer) -> None:

@@ -27,7 +27,7 @@ INTERVAL = timedelta(seconds=60)
 RECHECK = timedelta(seconds=15)
 STRIDE = timedelta(seconds=5)
 AUDIT = timedelta(minutes=1)
-CALM = timedelta(minutes=5)  # between looks for links that flap no more
+CALM = timedelta(minutes=15)  # between looks for links that flap no more
 
 
 class Bench:

@@ -20,6 +20,7 @@ from notifier.domain.pacing import Sent
 from notifier.domain.site import Member, Site
 from notifier.domain.state import State
 from notifier.domain.status import Severity
+from notifier.domain.telling import Heard
 from notifier.errors import ConflictError
 from notifier.ports import Accepted, Claimed, Outcome, Promise, Settlement
 from tests.support.fakes import FakeClock
@@ -353,6 +354,21 @@ class MemoryOutbox:
         row = self._abandoned(delivery)
         return None if row is None else _claimed(row, row.attempts + 1)
 
+    async def last_heard(self, lost: Claimed) -> Heard | None:
+        def about(row: Row) -> tuple[str, str, str, str]:
+            told = row.notification
+            return row.promise.channel, row.promise.lane, told.account, told.subject
+
+        lane = (lost.promise.channel, lost.promise.lane, lost.notification.account, lost.notification.subject)
+        found = [
+            (row.settled_at, row.id, Heard(row.notification, surely=row.outcome is Outcome.SENT))
+            for row in self._tables.deliveries
+            if about(row) == lane
+            and row.settled_at is not None
+            and (row.outcome is Outcome.SENT or (row.outcome is Outcome.ABANDONED and row.uncertain))
+        ]
+        return max(found, key=lambda each: each[:2])[2] if found else None
+
     async def retry(self, delivery: int, *, due_at: datetime, give_up_at: datetime) -> bool:
         row = self._abandoned(delivery)
         if row is None:
@@ -365,10 +381,16 @@ class MemoryOutbox:
         rows = self._tables.deliveries
         return next((row for row in rows if row.id == delivery and row.outcome is Outcome.ABANDONED), None)
 
-    async def readdress(self, old: str, new: str) -> None:
+    async def readdress(self, old: str, new: str, *, to: str) -> dict[int, int]:
+        copies: dict[int, int] = {}
+        others = {row.notification_id for row in self._tables.deliveries if row.promise.channel == to}
         for row in self._tables.deliveries:
             if row.pending(old):
+                if row.notification_id in others:
+                    [copy] = await self.promise([(row.notification, [])])
+                    copies[row.notification_id], row.notification_id = copy, copy
                 row.promise = replace(row.promise, channel=new)
+        return copies
 
     async def hasten(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
         tried = {t.claimed.id: t.ended_at for t in self._tables.attempts}
@@ -384,12 +406,12 @@ class MemoryOutbox:
             if owner in {None, row.leased_by}:
                 row.leased_until = row.leased_by = None
 
-    async def abandon(self, channel: str, cause: str, at: datetime) -> int:
+    async def abandon(self, channel: str, cause: str, at: datetime) -> list[Claimed]:
         rows = [row for row in self._tables.deliveries if row.pending(channel)]
         for row in rows:
             row.outcome, row.cause, row.settled_at = Outcome.ABANDONED, cause, at
             row.leased_until = row.leased_by = None
-        return len(rows)
+        return [_claimed(row, row.attempts + 1) for row in rows]
 
     async def earliest_due(self, channels: Collection[str]) -> datetime | None:
         heads: dict[tuple[str, str], datetime] = {}

@@ -19,6 +19,7 @@ from notifier.pipeline.standing import Rules
 from notifier.ports import Accepted, Answer, Message, Outcome, Refused, TryAgain
 from tests.support.bench import Bench, at_work
 from tests.support.fakes import FakeChannel, FakeClock, FakeCloudflare
+from tests.support.inline import work_inline
 
 _PATIENCE_S = 30  # for hours that pass here
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -96,8 +97,8 @@ class Mood(StrEnum):
 class Receiver(FakeChannel):
     """Keeps incidents as PagerDuty does: to open an open one changes nothing, nor does to close a closed one."""
 
-    def __init__(self, name: str, *, stateful: bool = False, bundles: bool | None = None) -> None:
-        super().__init__(name, stateful=stateful, bundles=bundles)
+    def __init__(self, name: str, *, stateful: bool = False, mark: str | None = None) -> None:
+        super().__init__(name, stateful=stateful, mark=mark)
         self.mood = Mood.TAKES
         self.heard: list[Notification] = []
         self.open: set[str] = set()
@@ -146,6 +147,7 @@ class World:
         self.rules = Rules(channels={each.name: each for each in receivers})
         self.processes = 0
         self.real = SqlDatabase(url)
+        work_inline(self.real.engine)
         event.listen(self.real.engine.sync_engine, "connect", _hasten)
         self.database = MortalDatabase(self.real)
         self._runner = asyncio.Runner()

@@ -130,6 +130,26 @@ def another(database: MemoryDatabase, clock: FakeClock, channel: FakeChannel) ->
     )
 
 
+async def told(*story: tuple[str, list[Answer]]) -> list[str | None]:
+    """Return what noc took of a link that came to each of these, when the channel answered so."""
+    noc, clock, cloudflare = FakeChannel(), FakeClock(), FakeCloudflare()
+    cloudflare.add(LINK)
+    async with at_work(MemoryDatabase(), clock, cloudflare, noc) as bench:
+        for word, answers in story:
+            noc.answers, cloudflare.words[LINK.name] = answers, word
+            await bench.advance(3 * INTERVAL, step=seconds(5))
+    return [message.notification.status for message in noc.taken]
+
+
+async def test_what_a_channel_refused_again_and_again_it_never_knew() -> None:
+    assert await told(("Healthy", []), ("Down", [GONE]), ("Unhealthy", [GONE]), ("Down", [])) == ["Down"]
+
+
+async def test_a_message_that_may_have_arrived_before_it_was_refused_is_followed_by_what_came_of_it() -> None:
+    lost = TryAgain(cause="connection lost")
+    assert await told(("Healthy", []), ("Down", [lost, GONE]), ("Healthy", [])) == ["Healthy"]
+
+
 # --- What an operator has sent once more --------------------------------------------------------------------
 
 

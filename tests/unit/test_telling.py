@@ -9,7 +9,7 @@ from notifier.domain.incident import IncidentKind, Subject
 from notifier.domain.notification import Action, Kind, Notification
 from notifier.domain.status import Severity
 from notifier.domain.suppression import Kept
-from notifier.domain.telling import Told, Verdict, judge, undelivered
+from notifier.domain.telling import Heard, Told, Verdict, judge, undelivered
 from tests.support.examples import ACCOUNT, LINK, NIGHT, seconds
 
 SUBJECT = Subject(kind=IncidentKind.INTERCONNECT, account=ACCOUNT, name=LINK.name)
@@ -172,29 +172,51 @@ def lost(kind: Kind, status: str, before: str | None, incident: int | None = 1) 
 
 def test_an_opening_that_a_receiver_refused_is_owed_to_it_again() -> None:
     told = verdict(now("Down"), NEVER, stateful=True).told
-    back = undelivered(told, lost(Kind.PROBLEM, "Down", "Healthy"), Action.OPEN, uncertain=False, at=NIGHT)
+    back = undelivered(told, lost(Kind.PROBLEM, "Down", "Healthy"), Action.OPEN, uncertain=False, heard=None, at=NIGHT)
     assert verdict(now("Down"), back, stateful=True, fresh=False).does is Action.OPEN
     assert verdict(now("Healthy", "Down"), back, stateful=True).closes is None
 
 
 def test_a_refused_opening_that_may_have_arrived_is_closed_all_the_same_and_else_owed_again() -> None:
     told = verdict(now("Down"), NEVER, stateful=True).told
-    back = undelivered(told, lost(Kind.PROBLEM, "Down", "Healthy"), Action.OPEN, uncertain=True, at=NIGHT)
+    back = undelivered(told, lost(Kind.PROBLEM, "Down", "Healthy"), Action.OPEN, uncertain=True, heard=None, at=NIGHT)
     assert verdict(now("Healthy", "Down"), back, stateful=True).closes == 1
     assert verdict(now("Down"), back, stateful=True, fresh=False).does is Action.UPDATE
 
 
 def test_of_a_refused_worsening_nothing_is_known_not_even_that_its_opening_was_taken() -> None:
     told = verdict(now("Down", "Unhealthy"), knows("Unhealthy"), stateful=True).told
-    back = undelivered(told, lost(Kind.WORSENED, "Down", "Unhealthy"), Action.UPDATE, uncertain=False, at=NIGHT)
+    back = undelivered(
+        told, lost(Kind.WORSENED, "Down", "Unhealthy"), Action.UPDATE, uncertain=False, heard=None, at=NIGHT
+    )
     assert verdict(now("Unhealthy", "Down"), back, stateful=True).does is Action.UPDATE
     assert verdict(now("Healthy", "Down"), back, stateful=True).closes == 1
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "kind"), [("Healthy", "Down", Kind.PROBLEM), ("Down", "Healthy", Kind.RECOVERED)]
-)
-def test_a_message_that_was_refused_is_owed_again(before: str, after: str, kind: Kind) -> None:
-    told = verdict(now(after, before), knows(before), stateful=False).told
-    back = undelivered(told, lost(kind, after, before), Action.TELL, uncertain=False, at=NIGHT)
-    assert verdict(now(after, before), back, stateful=False, fresh=False).does is Action.TELL
+PROBLEM, RECOVERY = lost(Kind.PROBLEM, "Down", "Healthy"), lost(Kind.RECOVERED, "Healthy", "Down")
+REFUSALS = {
+    "a problem is owed again": (PROBLEM, None, "Down", True),
+    "a problem that is over is not": (PROBLEM, None, "Healthy", False),
+    "a problem that may have arrived is owed an end": (PROBLEM, Heard(PROBLEM, surely=False), "Healthy", True),
+    "a recovery is owed again": (RECOVERY, Heard(PROBLEM, surely=True), "Healthy", True),
+    "a recovery is owed again though what was told before is forgotten": (RECOVERY, None, "Healthy", True),
+    "what it was told before a recovery is nothing new": (RECOVERY, Heard(PROBLEM, surely=True), "Down", False),
+    "what it was never told is, whatever was so before": (
+        lost(Kind.EASED, "Unhealthy", "Down"),
+        Heard(RECOVERY, surely=True),
+        "Down",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("refused", "heard", "status", "owed"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_after_a_refusal_a_channel_knows_what_it_heard(
+    refused: Notification,
+    heard: Heard | None,
+    status: str,
+    owed: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    told = knows(refused.status or "")
+    back = undelivered(told, refused, Action.TELL, uncertain=False, heard=heard, at=NIGHT)
+    assert (verdict(now(status), back, stateful=False, fresh=False).does is Action.TELL) is owed

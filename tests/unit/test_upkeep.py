@@ -101,6 +101,9 @@ async def test_r18_what_was_never_taken_is_not_said_to_be_left_open() -> None:
     await case.goes("Down", noc, one)
     await case.goes("Down", noc, other)
     assert (stranded(noc), done(other)) == ([], [OPENED])
+    one.answers = []
+    await case.goes("Down", noc, one)
+    assert done(one) == [OPENED]
 
 
 async def test_r18_what_is_still_to_be_closed_at_a_receiver_that_goes_is_left_open_there() -> None:
@@ -112,6 +115,9 @@ async def test_r18_what_is_still_to_be_closed_at_a_receiver_that_goes_is_left_op
     await case.goes("Healthy", noc, other)
     assert stranded(noc) == [LEFT]
     assert other.tried == []
+    one.answers = []
+    await case.goes("Healthy", noc, one)
+    assert done(one) == [OPENED, CLOSED]
 
 
 async def test_r18_a_name_that_was_given_up_and_is_given_to_another_receiver_later_brings_nothing_with_it() -> None:
@@ -129,9 +135,9 @@ async def test_r18_two_channels_that_swap_their_names_know_what_they_knew() -> N
     day, night = FakeChannel("day", stateful=True), FakeChannel("night", stateful=True)
     await case.goes("Healthy", noc, day, night)
     await case.goes("Down", noc, day, night)
-    night.answers = [TryAgain(cause="connection refused")]
+    night.answers = [TryAgain(cause="connection refused")] * 9
     await case.goes("Healthy", noc, day, night)
-    day.name, night.name = night.name, day.name
+    day.name, night.name, night.answers = night.name, day.name, []
     await case.goes("Healthy", noc, day, night)
     assert (done(day), done(night), stranded(noc)) == ([OPENED, CLOSED], [OPENED, CLOSED], [])
 
@@ -158,6 +164,17 @@ async def test_what_waits_for_a_message_channel_goes_to_its_new_address() -> Non
     await case.goes("Healthy", new)
     [told] = new.taken
     assert told.notification.lead.startswith("It was over before it could be told.")
+
+
+async def test_what_a_channel_that_was_given_up_had_not_got_it_gets_when_it_is_back() -> None:
+    case, noc, mail = Changing(), FakeChannel(), FakeChannel("mail")
+    await case.goes("Healthy", noc, mail)
+    mail.answers = [TryAgain(cause="connection refused", arrived=False)] * 99
+    await case.goes("Down", noc, mail)
+    await case.goes("Down", noc)
+    mail.answers = []
+    await case.goes("Down", noc, mail)
+    assert mail.titles == ["icon-ams-01 is Down (was Healthy) #2"]
 
 
 async def test_another_address_of_a_message_channel_gets_what_is_open_once() -> None:

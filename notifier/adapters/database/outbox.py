@@ -28,6 +28,7 @@ from notifier.domain.backoff import due_as_of
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
 from notifier.domain.pacing import Sent
+from notifier.domain.telling import Heard
 from notifier.ports import Accepted, Claimed, Outcome, Promise, Settlement
 
 _CAUSE_LENGTH = 500
@@ -155,8 +156,7 @@ class SqlOutbox:
             .returning(d.c.id)
         )
         ours = set(leased.scalars())
-        told = await self.notifications([row.notification for row in found])
-        return [_claimed(row, told[row.notification]) for row in found if row.id in ours]
+        return await self._with_words([row for row in found if row.id in ours])
 
     async def renew(self, ids: Collection[int], *, until: datetime, owner: str) -> None:
         """Lease anew what the owner still has leased."""
@@ -196,11 +196,23 @@ class SqlOutbox:
         """Return a delivery that was abandoned."""
         d = deliveries
         found = await self._conn.execute(select(d).where(d.c.id == delivery, d.c.outcome == Outcome.ABANDONED))
+        return next(iter(await self._with_words(found.all())), None)
+
+    async def last_heard(self, lost: Claimed) -> Heard | None:
+        """Return the last that the channel of a delivery took, or may have taken, of its subject."""
+        d, n = deliveries, notifications
+        perhaps = and_(d.c.outcome == Outcome.ABANDONED, d.c.uncertain)
+        found = await self._conn.execute(
+            select(n.c.content, d.c.outcome)
+            .join_from(d, n, n.c.id == d.c.notification)
+            .where(d.c.channel == lost.promise.channel, d.c.lane == lost.promise.lane)
+            .where(n.c.account == lost.notification.account, n.c.subject == lost.notification.subject)
+            .where(or_(d.c.outcome == Outcome.SENT, perhaps))
+            .order_by(d.c.settled_at.desc(), d.c.id.desc())
+            .limit(1)
+        )
         row = found.first()
-        if row is None:
-            return None
-        told = await self.notifications([row.notification])
-        return _claimed(row, told[row.notification])
+        return None if row is None else Heard(rows.to_notification(row.content), surely=row.outcome == Outcome.SENT)
 
     async def retry(self, delivery: int, *, due_at: datetime, give_up_at: datetime) -> bool:
         """Make an abandoned delivery pending again, and uncertain."""
@@ -237,21 +249,33 @@ class SqlOutbox:
         mine = d.c.leased_by.is_not(None) if owner is None else d.c.leased_by == owner
         await self._conn.execute(update(d).where(mine).values(leased_until=None, leased_by=None))
 
-    async def readdress(self, old: str, new: str) -> None:
-        """Give what is pending for a channel to another name."""
-        d = deliveries
+    async def readdress(self, old: str, new: str, *, to: str) -> dict[int, int]:
+        """Give what is pending for a channel to another name, copying the words that `to` was promised as well."""
+        d, other = deliveries, deliveries.alias()
         pending = and_(d.c.channel == old, d.c.outcome == Outcome.PENDING)
+        both = select(d.c.notification).join(other, other.c.notification == d.c.notification)
+        told = await self.notifications(list(await self._conn.scalars(both.where(pending, other.c.channel == to))))
+        copies = dict(zip(told, await self.promise([(words, []) for words in told.values()]), strict=True))
+        for original, copy in copies.items():
+            mine = and_(d.c.notification == original, d.c.channel == old)
+            await self._conn.execute(update(d).where(mine).values(notification=copy))
         await self._conn.execute(update(d).where(pending).values(channel=new))
+        return copies
 
-    async def abandon(self, channel: str, cause: str, at: datetime) -> int:
-        """Abandon everything that is pending for a channel."""
+    async def abandon(self, channel: str, cause: str, at: datetime) -> list[Claimed]:
+        """Abandon everything that is pending for a channel; return it, in order."""
         d = deliveries
         ended = await self._conn.execute(
             update(d)
             .where(d.c.channel == channel, d.c.outcome == Outcome.PENDING)
             .values(outcome=Outcome.ABANDONED, cause=cause, settled_at=at, leased_until=None, leased_by=None)
+            .returning(d)
         )
-        return ended.rowcount
+        return await self._with_words(sorted(ended, key=lambda row: row.id))
+
+    async def _with_words(self, found: Sequence[Row[Any]]) -> list[Claimed]:
+        told = await self.notifications([row.notification for row in found])
+        return [_claimed(row, told[row.notification]) for row in found]
 
     async def earliest_due(self, channels: Collection[str]) -> datetime | None:
         """Return when the first of what is pending for these channels is due; of each lane its oldest counts."""
