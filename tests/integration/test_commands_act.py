@@ -29,7 +29,7 @@ ESCALATE: dict[str, object] = {"routes": [{"channels": ["noc"], "escalate": {"af
 @pytest.fixture
 async def stage(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
     async with open_stage(database_url, tmp_path) as set_up:
-        set_up.clock = FakeClock(datetime.now(UTC))  # the commands have the machine's clock
+        set_up.clock = set_up.machine = FakeClock(datetime.now(UTC))  # the commands have the machine's clock
         yield set_up
 
 
