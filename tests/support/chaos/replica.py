@@ -4,15 +4,14 @@ import asyncio
 import json
 import time
 from enum import StrEnum, auto
-from signal import SIGCONT, SIGSTOP
+from signal import SIGCONT, SIGSTOP, SIGTERM
 from typing import Any
 
 from tests.support.chaos.story import Life, Span, Story
 from tests.support.process import Service
 
-_PROMISED_S = 10  # for a stop
-_YOUNG_S = 5  # a process does not yet listen to signals
-_AWAY = 4  # the exit code of one that found no database
+_PROMISED_S = 12  # for a stop, with some time for a busy machine
+_NO_DATABASE = 4  # the exit code of one that found none
 
 
 class Standing(StrEnum):
@@ -28,6 +27,7 @@ class Replica:
         self.service = service
         self._door = door
         self._story = story
+        self._starts = 0
         self.standing = Standing.DOWN
 
     @property
@@ -35,6 +35,7 @@ class Replica:
         return next(life for life in reversed(self._story.lives) if life.door == self._door)
 
     async def start(self) -> None:
+        self._starts = self._started()
         self._story.lives.append(Life(self._door, Span(time.monotonic())))
         await self.service.start(wait=False)
         self.standing = Standing.UP
@@ -57,8 +58,7 @@ class Replica:
             await self.service.kill()
         took = time.monotonic() - began
         self._ended()
-        young = began - self.life.span.began < _YOUNG_S and code == -15
-        if not (code == 0 or young or (code == _AWAY and self._story.is_away(began))) or took > _PROMISED_S + 1:
+        if took > _PROMISED_S or not (code == 0 or self._gave_up() or (code == -SIGTERM and self._is_young())):
             self._story.wrongs.append(f"{self._door}: stopped with exit code {code} after {took:.1f} s")
 
     def pause(self) -> None:
@@ -75,13 +75,26 @@ class Replica:
                 self.standing = Standing.UP
 
     def look(self) -> None:
-        """Notice if it has ended by itself; without a database it may."""
+        """Notice if it has ended by itself; before it has started, and without a database, it may."""
         if self.standing is not Standing.UP or self.service.code is None:
             return
         self.standing = Standing.DOWN
         self._ended()
-        if not (self.service.code == _AWAY and self._story.is_away(time.monotonic())):
+        if not self._gave_up():
             self._story.wrongs.append(f"{self._door}: ended by itself with exit code {self.service.code}")
+
+    def _gave_up(self) -> bool:
+        """Whether it found no database as it started, or not for long enough."""
+        life = self.life
+        hindered = self._story.was_away(life.span) or bool(life.pauses)
+        return self.service.code == _NO_DATABASE and self._is_young() and hindered
+
+    def _is_young(self) -> bool:
+        """Whether it had not started yet, and so does not listen to signals."""
+        return self._started() == self._starts
+
+    def _started(self) -> int:
+        return sum(record["event"] == "started" for record in self.log())
 
     def log(self) -> list[dict[str, Any]]:
         """Return the records of all its lives."""

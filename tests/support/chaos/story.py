@@ -1,7 +1,9 @@
 """What was done to the replicas and to what they need, and when; all moments are the simulator's, in seconds."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from math import inf
 
 _RECOVERED_S = 5  # from the database's return until everybody has noticed
@@ -49,16 +51,30 @@ class Story:
         """Whether a process could do all that it should between two moments."""
         troubles = [*life.pauses, *(Span(away.began, away.ended + _RECOVERED_S) for away in self.away)]
         lived = life.span.began <= began and ended <= life.span.ended
-        return lived and not _overlap(troubles, began, ended)
+        return lived and not any(trouble.overlap(began, ended) for trouble in troubles)
 
-    def paused(self, began: float, ended: float) -> float:
-        """Return for how long processes were paused between two moments, all taken together."""
-        return _overlap((pause for life in self.lives for pause in life.pauses), began, ended)
+    def paused_since(self, began: float, ended: float) -> float:
+        """Return when the earliest pause began that any process was in between two moments; the first if none was."""
+        pauses = [pause for life in self.lives for pause in life.pauses if pause.overlap(began, ended)]
+        return min((pause.began for pause in pauses), default=began)
 
-    def is_away(self, at: float) -> bool:
-        """Whether the database was away, or just back, at a moment."""
-        return any(away.began <= at <= away.ended + _RECOVERED_S for away in self.away)
+    def was_away(self, span: Span) -> bool:
+        """Whether the database was away, or just back, meanwhile."""
+        return any(span.overlap(away.began, away.ended + _RECOVERED_S) for away in self.away)
 
+    def __str__(self) -> str:
+        """Tell it in the order of time, by the machine's clock."""
+        offset = time.time() - time.monotonic()
+        events = [(span.began, f"{what} begins") for what, span in self._spans()]
+        events += [(span.ended, f"{what} ends") for what, span in self._spans() if span.ended < inf]
+        return "\n".join(
+            f"{datetime.fromtimestamp(at + offset, UTC):%H:%M:%S.%f} {what}" for at, what in sorted(events)
+        )
 
-def _overlap(spans: Iterable[Span], began: float, ended: float) -> float:
-    return sum(span.overlap(began, ended) for span in spans)
+    def _spans(self) -> Iterator[tuple[str, Span]]:
+        for away in self.away:
+            yield "the database's absence", away
+        for life in self.lives:
+            yield f"a life of {life.door}{', to be killed' * life.killed},", life.span
+            for pause in life.pauses:
+                yield f"a pause of {life.door}", pause

@@ -68,7 +68,7 @@ def invented(told: Iterable[Request], changes: Iterable[Change], story: Story) -
     answers = _by_link(told)
     for link, rows in _changes(changes).items():
         for before, change in pairwise(rows):
-            since = before.at - LATE_S - story.paused(before.at - LATE_S, change.at)
+            since = min(before.at, story.paused_since(before.at, change.at)) - LATE_S  # it may have been read since
             seen = [r.state for r in answers[link] if since < r.at <= change.at]
             alike = [state for state in seen if (state == HEALTHY) == (change.after == HEALTHY)]
             if change.after not in seen or len(alike) < 2:
