@@ -35,7 +35,7 @@ def story(*pauses: Span, away: Span | None = None, began: float = 0, ended: floa
 
 def test_a_state_that_one_process_saw_often_enough_must_be_believed() -> None:
     asked = told("Down Down Down Down Down")
-    assert verdicts.shown(asked, story()) == [Shown("link", "Down", 100, 106)]
+    assert verdicts.shown(asked, story()) == [Shown("link", "Down", 100, 111)]
 
 
 @pytest.mark.parametrize("answers", ["Down Down Down", "Down Down Healthy Down Down"])
@@ -44,7 +44,7 @@ def test_a_state_that_was_not_seen_often_enough_need_not_be(answers: str) -> Non
 
 
 def test_an_answer_that_told_nothing_does_not_interrupt() -> None:
-    assert verdicts.shown(told("Down Down - - Down Down"), story()) == [Shown("link", "Down", 100, 108)]
+    assert verdicts.shown(told("Down Down - - Down Down"), story()) == [Shown("link", "Down", 100, 113)]
 
 
 def test_what_several_processes_saw_is_nothing_for_any_of_them() -> None:

@@ -16,6 +16,7 @@ from tests.support.receivers import PAGERDUTY, FixedHosts, HttpReceiver, Say
 
 _STATES = ["Healthy", "Healthy", "Healthy", "Down", "Down", "Unhealthy", "Pending"]
 _FAULTS = [faults.server_error(503), faults.rate_limited(3), faults.HANG, faults.RESET, faults.TRUNCATED]
+_EARLY = 0.1  # how often a replica is disturbed as it starts, which takes long on a busy machine
 _REFUSED = Say()  # stands for nobody listening
 _SAYS = [
     Say(status=500),
@@ -87,7 +88,7 @@ class Havoc:
         async def act(chance: random.Random) -> None:
             how = chance.choice(["killed", "killed", "stopped", "paused", "paused"])
             seconds = chance.uniform(1, 25)  # of a pause: longer than an account's lease, shorter than a delivery's
-            if replica.standing is Standing.UP:
+            if replica.standing is Standing.UP and (replica.has_started or chance.random() < _EARLY):
                 self.done[f"replicas {how}"] += 1
                 await self._disturb(replica, how, seconds)
             if replica.standing is Standing.DOWN:

@@ -11,6 +11,7 @@ from tests.support.chaos.story import Life, Span, Story
 from tests.support.process import Service
 
 _PROMISED_S = 12  # for a stop, with some time for a busy machine
+_STARTED = '"event": "started"'
 _NO_DATABASE = 4  # the exit code of one that found none
 
 
@@ -34,8 +35,13 @@ class Replica:
     def life(self) -> Life:
         return next(life for life in reversed(self._story.lives) if life.door == self._door)
 
+    @property
+    def has_started(self) -> bool:
+        """Whether it is at work; before that it does not listen to signals."""
+        return self.service.log.count(_STARTED) > self._starts
+
     async def start(self) -> None:
-        self._starts = self._started()
+        self._starts = self.service.log.count(_STARTED)
         self._story.lives.append(Life(self._door, Span(time.monotonic())))
         await self.service.start(wait=False)
         self.standing = Standing.UP
@@ -58,7 +64,7 @@ class Replica:
             await self.service.kill()
         took = time.monotonic() - began
         self._ended()
-        if took > _PROMISED_S or not (code == 0 or self._gave_up() or (code == -SIGTERM and self._is_young())):
+        if took > _PROMISED_S or not (code == 0 or self._gave_up() or (code == -SIGTERM and not self.has_started)):
             self._story.wrongs.append(f"{self._door}: stopped with exit code {code} after {took:.1f} s")
 
     def pause(self) -> None:
@@ -87,14 +93,7 @@ class Replica:
         """Whether it found no database as it started, or not for long enough."""
         life = self.life
         hindered = self._story.was_away(life.span) or bool(life.pauses)
-        return self.service.code == _NO_DATABASE and self._is_young() and hindered
-
-    def _is_young(self) -> bool:
-        """Whether it had not started yet, and so does not listen to signals."""
-        return self._started() == self._starts
-
-    def _started(self) -> int:
-        return sum(record["event"] == "started" for record in self.log())
+        return self.service.code == _NO_DATABASE and not self.has_started and hindered
 
     def log(self) -> list[dict[str, Any]]:
         """Return the records of all its lives."""

@@ -51,7 +51,7 @@ class Scene:
         limit = {"requests": REQUESTS, "per": f"{PER_S}s", "share": SHARE}
         settings = {
             "accounts": [{"id": id_, "name": id_[-1], "token": token} for id_, token in self.tokens.items()],
-            "cloudflare": {"url": self.doors[number].url, "timeout": "1s", "rate_limit": limit},
+            "cloudflare": {"url": self.doors[number].url, "timeout": "3s", "rate_limit": limit},
             "poll": _POLL,
             "detection": _DETECTION,
             "group": {"wait": "0s", "storm": {"messages": 1000, "per": "1s"}},

@@ -12,9 +12,10 @@ from notifier.simulator import Journal, Link, Request
 from tests.support.chaos.story import Life, Story
 
 ENOUGH = 4  # agreeing answers to one process: two confirm, one may be lost, one is one more
-SETTLED_S = 3  # after which it is on record
+SETTLED_S = 8  # after which it is on record, even on a busy machine
 LATE_S = 2  # longer than an answer is under way
 IN_FLIGHT_S = 1  # how long a process that was paused may still send what it had begun
+_LATELY_S = 4  # in which every link is asked for
 _CLOSE_S = 3  # two processes that ask for one account take turns in this time,
 _TURNS = 3  # and more than so often
 
@@ -188,7 +189,7 @@ def failovers(asked: Sequence[Request], story: Story) -> list[float]:
     found: list[float] = []
     for life in (life for life in story.lives if life.killed):
         died = life.span.ended
-        mine = {r.account for r in asked if r.door == life.door and died - SETTLED_S < r.at < died}
+        mine = {r.account for r in asked if r.door == life.door and died - _LATELY_S < r.at < died}
         for account in mine - {None}:
             after = (r.at for r in asked if r.account == account and r.at > died and r.door != life.door)
             if (first := next(after, None)) is not None:
