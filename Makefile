@@ -1,7 +1,7 @@
 # Each target sets up what it needs: git, make and Python >= 3.11 are enough. PYTHON=python3.12 chooses the Python.
 # From another folder: make -C FOLDER demo
 
-.PHONY: help demo run test test-all test-kill test-property audit check format lock schema clean .ready
+.PHONY: help demo run test test-all test-kill test-chaos test-property audit check format lock schema clean .ready
 
 help:
 	@echo "make demo    watch the service at work against a simulated Cloudflare (STAY=1: until Ctrl-C)"
@@ -9,6 +9,7 @@ help:
 	@echo "make test    every test, on SQLite and on PostgreSQL"
 	@echo "make test-all   every test on Python 3.11, 3.12 and 3.13"
 	@echo "make test-kill  the service killed 200 times, on each database (about 30 minutes)"
+	@echo "make test-chaos three replicas while everything fails at random (SECONDS=600, NOTIFIER_TEST_SEED=…)"
 	@echo "make audit   known vulnerabilities in what is locked to run (needs the network)"
 	@echo "make test-property  500 random histories of 40 steps each (about an hour)"
 	@echo "make check   format, lint, types, contracts, schema, quick tests"
@@ -28,6 +29,9 @@ test-all:
 
 test-kill: .ready
 	@NOTIFIER_TEST_KILLS=$(or $(KILLS),200) .venv/bin/python -m pytest -s -o faulthandler_timeout=0 --all-databases tests/e2e/test_kill.py
+
+test-chaos: .ready
+	@NOTIFIER_TEST_SECONDS=$(or $(SECONDS),600) .venv/bin/python -m pytest -s -o faulthandler_timeout=0 tests/e2e/test_chaos.py
 
 audit: .ready
 	@scripts/audit

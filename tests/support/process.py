@@ -128,6 +128,11 @@ class Service:
         if wait:
             await until(lambda: self.log.count(": started") > starts or self._ended(), why=lambda: self.log)
 
+    @property
+    def code(self) -> int | None:
+        """How it ended; None while it runs."""
+        return None if self._process is None else self._process.returncode
+
     def _ended(self) -> bool:
         return self._process is None or self._process.returncode is not None
 

@@ -89,18 +89,28 @@ class HttpReceiver:
         return [request for request in self.requests if request.host == host]
 
     @asynccontextmanager
-    async def running(self, tls: ssl.SSLContext | None = None) -> AsyncIterator["HttpReceiver"]:
-        """Listen on a free port of loopback."""
-        runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0.01)
-        await runner.setup()
+    async def running(self, tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator["HttpReceiver"]:
+        """Listen on loopback, on a free port if none is given."""
+        self._runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0.01)
+        await self._runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
-            await site.start()
-            self.port = runner.addresses[0][1]
+            self._site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=tls)
+            await self._site.start()
+            self.port = self._runner.addresses[0][1]
             self.scheme = "https" if tls else "http"
             yield self
         finally:
-            await runner.cleanup()
+            await self._runner.cleanup()
+
+    @asynccontextmanager
+    async def absent(self) -> AsyncIterator[None]:
+        """Refuse connections; only for one that was given its port, or another may have it afterwards."""
+        await self._site.stop()
+        try:
+            yield
+        finally:
+            self._site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+            await self._site.start()
 
     def _next(self, host: str) -> Say:
         for script in (self.script_for.get(host), self.script):
