@@ -128,7 +128,7 @@ async def test_channels_that_are_configured_no_more_are_not_asked_for(database: 
     assert auditor.found == []
 
 
-@pytest.mark.parametrize(("since", "found"), [(NIGHT, 1), (LATER, 0)])
+@pytest.mark.parametrize(("since", "found"), [(NIGHT - timedelta(seconds=1), 1), (NIGHT, 0), (LATER, 0)])
 async def test_what_the_receiver_before_took_is_no_matter_of_the_channel_as_it_is_now(
     database: Database, since: datetime, found: int
 ) -> None:

@@ -136,7 +136,7 @@ class Bench:
         await self.upkeep.look()
         if self.audit.at is None or self.clock.now() - self.audit.at >= AUDIT:
             await self.audit.check()
-        assert not self.audit.found  # R28: whatever a test does to it, the record adds up
+        assert not self.audit.found, self.audit.found  # R28: whatever a test does to it, the record adds up
         self.stirred = True
         while self.stirred:  # what a delivery promises to others is due at once
             self.stirred = False

@@ -21,11 +21,15 @@ class _AtOnce(SimpleQueue[_Order]):
         try:
             done = do()
         except sqlite3.Error as error:
-            if future is not None:
-                future.get_loop().call_soon(future.set_exception, error)
+            _later(future, asyncio.Future.set_exception, error)
         else:
-            if future is not None:
-                future.get_loop().call_soon(future.set_result, done)
+            _later(future, asyncio.Future.set_result, done)
+
+
+def _later(future: asyncio.Future[Any] | None, settle: Callable[[asyncio.Future[Any], Any], None], what: Any) -> None:
+    if future is not None:
+        # Who waited may be dead by then.
+        future.get_loop().call_soon(lambda: None if future.done() else settle(future, what))
 
 
 class InlineConnection(aiosqlite.Connection):

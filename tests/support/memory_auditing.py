@@ -112,7 +112,8 @@ class MemoryAuditing:
             s.claimed
             for s in self._tables.attempts
             if s.outcome is Outcome.SENT
-            and s.started_at >= max(since, known_since.get(s.claimed.promise.channel, since))
+            and s.started_at >= since
+            and not ((came := known_since.get(s.claimed.promise.channel)) and came >= s.started_at)
         ]
         for row in (row for claimed in taken for row in self._tables.deliveries if row.id == claimed.id):
             incident = self._tables.incidents.get(row.notification.incident_key or "")

@@ -152,7 +152,7 @@ def _stranded(stateful: Collection[str], since: datetime) -> Select[Any]:
         .where(close.c.channel == d.c.channel, close.c.action == Action.CLOSE)
         .where(or_(close.c.outcome == Outcome.PENDING, after))
     )
-    another = exists().where(channels.c.name == d.c.channel, channels.c.since > a.started_at)
+    another = exists().where(channels.c.name == d.c.channel, channels.c.since >= a.started_at)
     query = _of(i, i.number, d.c.settled_at, d.c.channel).select_from(attempts)
     return (
         query.join(d, d.c.id == a.delivery)
