@@ -112,7 +112,13 @@ async def test_r8_a_word_that_nobody_knows_is_told_as_it_came(stage: Stage, http
     assert http_receiver.requests[0].json["type"] == "warning"
 
 
-SHARED = ("UPDATE deliveries", "UPDATE leases", "INSERT INTO replicas", "INSERT INTO budgets")  # whatever is polled
+SHARED = (
+    "UPDATE deliveries",
+    "UPDATE leases",
+    "UPDATE replicas",
+    "INSERT INTO replicas",
+    "INSERT INTO budgets",
+)  # whatever is polled
 
 
 def writing(statements: list[str]) -> list[str]:
