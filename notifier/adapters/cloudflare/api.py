@@ -70,6 +70,7 @@ class CloudflareApi:
     ) -> None:
         self._account = account
         self._interconnects = f"{url.rstrip('/')}/accounts/{quote(account, safe='')}/cni/interconnects"
+        self._urls: dict[str, httpx.URL] = {}  # of statuses, by name: to read a URL costs a tenth of a poll
         self._host = urlsplit(url).hostname or url
         self._proxy = _proxy(url)
         self._credential = credential
@@ -84,7 +85,9 @@ class CloudflareApi:
         """Ask for one interconnect's status."""
         if name in {".", ".."}:  # a path segment that every URL library resolves away, encoded or not
             return Unseen(malformed(f"it lists an interconnect named {name}, which no URL can name"))
-        return await self._ask(f"{self._interconnects}/{quote(name, safe='')}/status", _STATUS_SIZE, read_status)
+        if (url := self._urls.get(name)) is None:
+            url = self._urls[name] = httpx.URL(f"{self._interconnects}/{quote(name, safe='')}/status")
+        return await self._ask(url, _STATUS_SIZE, read_status)
 
     async def listing(self) -> Listed | Unseen:
         """List every interconnect, all pages. A name seen twice (the list moved while read) counts once."""
@@ -115,9 +118,10 @@ class CloudflareApi:
         await self._transport.aclose()
 
     async def _page(self, query: str) -> Page | Unseen:
-        return await self._ask(self._interconnects + query, _PAGE_SIZE, partial(read_page, account=self._account))
+        url = httpx.URL(self._interconnects + query)
+        return await self._ask(url, _PAGE_SIZE, partial(read_page, account=self._account))
 
-    async def _ask(self, url: str, size: int, read: Callable[[bytes], _Read]) -> _Read | Unseen:
+    async def _ask(self, url: httpx.URL, size: int, read: Callable[[bytes], _Read]) -> _Read | Unseen:
         """Read the body of a 2xx answer of at most `size` bytes."""
         try:
             answer, body = await self._exchange(url, size)
@@ -136,7 +140,7 @@ class CloudflareApi:
             cause = trouble(error, self._host)
         return Unseen(cause)
 
-    async def _exchange(self, url: str, size: int) -> tuple[httpx.Response, bytes]:
+    async def _exchange(self, url: httpx.URL, size: int) -> tuple[httpx.Response, bytes]:
         """Send and receive; reading stops at the first chunk beyond `size`.
 
         The transport is asked directly: httpx's client sees to redirects, cookies and logins, for a third of the cost.
