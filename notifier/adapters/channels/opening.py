@@ -1,7 +1,8 @@
 """From an Apprise URL to a channel, and what is wrong with one that is none."""
 
 import re
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import httpx
@@ -21,7 +22,7 @@ from notifier.adapters.channels.other import OtherChannel
 from notifier.adapters.channels.pagerduty import PagerDuty
 from notifier.adapters.channels.secrets import hiding, secrets_of
 from notifier.adapters.channels.slack import Slack
-from notifier.adapters.channels.web import CLIENT, Connection, Receiver, WebChannel
+from notifier.adapters.channels.web import CLIENT, Connection, Receiver, WebChannel, trusted
 from notifier.adapters.channels.webhook import EventWebhook, Webhook
 from notifier.errors import ConfigurationError
 from notifier.ports import Channel
@@ -40,10 +41,11 @@ def open_channels(urls: Mapping[str, str], formats: Mapping[str, str] | None = N
     events = {name for name, form in (formats or {}).items() if form == "event"}
     problems: list[str] = []
     channels: dict[str, Channel] = {}
+    trust = cache(trusted)  # read once for all channels
     for name, url in urls.items():
         event = name in events
         try:
-            channel = _open(name, url, event=event)
+            channel = _open(name, url, trust, event=event)
         except ConfigurationError as error:
             problems += [f"channels.{name}.url: {problem}" for problem in error.problems]
             continue
@@ -58,13 +60,13 @@ def open_channels(urls: Mapping[str, str], formats: Mapping[str, str] | None = N
 def check_url(url: str) -> str | None:
     """Say what is wrong with an Apprise URL, without its secrets; None if nothing is. Nothing is sent."""
     try:
-        _open("", url)
+        _open("", url, trusted)
     except ConfigurationError as error:
         return "; ".join(error.problems)
     return None
 
 
-def _open(name: str, url: str, *, event: bool = False) -> Channel:
+def _open(name: str, url: str, trust: Callable[..., ssl.SSLContext], *, event: bool = False) -> Channel:
     plugin = _plugin(url)
     receiver: Receiver
     try:
@@ -86,7 +88,7 @@ def _open(name: str, url: str, *, event: bool = False) -> Channel:
     connection = Connection(
         connect_s=plugin.socket_connect_timeout,
         read_s=plugin.socket_read_timeout,
-        verify=plugin.verify_certificate,
+        trust=trust(verify=plugin.verify_certificate),
     )
     return WebChannel(name, receiver, connection, hiding(secrets_of(url)))
 
