@@ -29,6 +29,15 @@ from notifier.ports import Channel
 
 _FORMS = 3  # of a service's URL, shown in an error
 _LAST_PORT = 65_535
+_SPOKEN_TO: dict[str, type[NotifyBase]] = {
+    "json": NotifyJSON,
+    "jsons": NotifyJSON,
+    "mailto": NotifyEmail,
+    "mailtos": NotifyEmail,
+    "opsgenie": NotifyOpsgenie,
+    "pagerduty": NotifyPagerDuty,
+    "slack": NotifySlack,
+}
 _NO_EVENTS = "found event, expected text; PagerDuty and Opsgenie keep incidents, and have a form of their own for them"
 
 
@@ -97,7 +106,7 @@ def _plugin(url: str) -> NotifyBase:
     """Have Apprise read the URL. What it only warns of is a mistake too: it would go on without that part."""
     asset = _apprise()
     with listening() as heard:
-        plugin = Apprise.instantiate(url, asset=asset)
+        plugin = _spoken_to(url, asset) or _any_other(url, asset)
     if plugin is None or heard or (plugin.port or 0) > _LAST_PORT:
         raise ConfigurationError([_complaint(heard, url) + _expected(url)])
     plugin.request_rate_per_sec = 0  # it would sleep between two sends
@@ -107,11 +116,26 @@ def _plugin(url: str) -> NotifyBase:
     return plugin
 
 
+def _spoken_to(url: str, asset: AppriseAsset) -> NotifyBase | None:
+    """Have the one plugin read the URL that it is for, if it is one of those with a class of ours and a good one."""
+    plugin = _SPOKEN_TO.get(url.partition("://")[0].lower())
+    parts = plugin.parse_url(url.replace("/#", "/%23")) if plugin is not None else None
+    try:
+        return plugin(**parts, asset=asset) if plugin is not None and parts else None
+    except TypeError:  # how a plugin refuses
+        return None
+
+
+def _any_other(url: str, asset: AppriseAsset) -> NotifyBase | None:
+    """Have Apprise find the plugin; it imports all of its hundred services for that: 20 MB, a fifth of a second."""
+    console.register()
+    return Apprise.instantiate(url, asset=asset)
+
+
 @cache
 def _apprise() -> AppriseAsset:
     """Set Apprise up, once: silent, following no redirects, storing nothing."""
     mute()
-    console.register()
     return AppriseAsset(app_id=CLIENT, app_desc=CLIENT, http_redirects=False)
 
 
