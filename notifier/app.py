@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from notifier.adapters.channels import open_channels
 from notifier.adapters.channels.fingerprint import fingerprint
-from notifier.adapters.cloudflare import CloudflareApi, Credential, Key, Token
+from notifier.adapters.cloudflare import CloudflareApi, Credential, Key, Token, trusted
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.heartbeat import Heartbeat
 from notifier.domain.budget import RequestBudget
@@ -223,6 +223,7 @@ class _Wiring:
         self._budgets_before = before.budgets if before is not None else {}
         self._leases_before = before.leases if before is not None else {}
         self.budgets: dict[Credential, RequestBudget] = {}
+        self._trust = trusted()
         self._pollers: dict[str, tuple[Credential, Poller, Lease]] = {}
         self._links: Mapping[str, int] = {}
         self._budgeting: Budgeting | None = None
@@ -237,6 +238,7 @@ class _Wiring:
             timeout=settings.cloudflare.timeout,
             budget=self._budget(credential),
             clock=clock,
+            trust=self._trust,
         )
         lease = self._lease(account.id)
         announcer, transactions = self._announcing(account.id, account.name, lease)

@@ -257,6 +257,28 @@ async def test_many_writers_of_one_state_lose_nothing(sql_database: Database) ->
         assert (await work.watched.states(ACCOUNT, [LINK.name]))[LINK.name].number == 20
 
 
+async def test_a_unit_of_work_that_is_broken_off_anywhere_is_whole_or_nothing(sql_database: Database) -> None:
+    one, other = (replace(run("Healthy")[-1].state, name=name) for name in ("one", "other"))
+
+    async def write() -> None:
+        async with sql_database.begin() as work:
+            stored = await work.watched.states(ACCOUNT, ["one", "other"])
+            await work.watched.save_states([stored.get("one", one)])
+            await work.watched.save_states([stored.get("other", other)])
+
+    for turns in range(60):
+        writing = asyncio.create_task(write())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.wait({writing})
+    await write()
+
+    async with sql_database.begin() as work:
+        stored = await work.watched.states(ACCOUNT, ["one", "other"])
+    assert stored["one"].version == stored["other"].version
+
+
 async def test_ten_thousand_states_are_one_batch(sql_database: Database) -> None:
     states = [replace(run("Healthy")[-1].state, name=f"icon-{n}") for n in range(10_000)]
     async with sql_database.begin() as work:

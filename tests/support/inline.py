@@ -7,8 +7,11 @@ from queue import SimpleQueue
 from typing import Any
 
 import aiosqlite
+from aiosqlite.core import set_exception, set_result
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from notifier.adapters.database.sqlite import Connection
 
 _Order = tuple[asyncio.Future[Any] | None, Callable[[], Any]]
 
@@ -21,22 +24,18 @@ class _AtOnce(SimpleQueue[_Order]):
         try:
             done = do()
         except sqlite3.Error as error:
-            _later(future, asyncio.Future.set_exception, error)
+            if future is not None:
+                future.get_loop().call_soon(set_exception, future, error)
         else:
-            _later(future, asyncio.Future.set_result, done)
+            if future is not None:
+                future.get_loop().call_soon(set_result, future, done)
 
 
-def _later(future: asyncio.Future[Any] | None, settle: Callable[[asyncio.Future[Any], Any], None], what: Any) -> None:
-    if future is not None:
-        # Who waited may be dead by then.
-        future.get_loop().call_soon(lambda: None if future.done() else settle(future, what))
-
-
-class InlineConnection(aiosqlite.Connection):
+class InlineConnection(Connection):
     """A connection without a thread."""
 
-    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
-        super().__init__(connector, 64)
+    def __init__(self, *where: Any, **how: Any) -> None:
+        super().__init__(*where, **how)
         self._tx = _AtOnce()
 
     def __await__(self) -> Generator[Any, None, aiosqlite.Connection]:
@@ -48,4 +47,4 @@ def work_inline(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "do_connect")
     def _connect(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:
-        options["async_creator_fn"] = lambda *args, **given: InlineConnection(lambda: sqlite3.connect(*args, **given))
+        options["async_creator_fn"] = InlineConnection

@@ -1,7 +1,8 @@
 """From an Apprise URL to a channel, and what is wrong with one that is none."""
 
 import re
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import httpx
@@ -21,13 +22,22 @@ from notifier.adapters.channels.other import OtherChannel
 from notifier.adapters.channels.pagerduty import PagerDuty
 from notifier.adapters.channels.secrets import hiding, secrets_of
 from notifier.adapters.channels.slack import Slack
-from notifier.adapters.channels.web import CLIENT, Connection, Receiver, WebChannel
+from notifier.adapters.channels.web import CLIENT, Connection, Receiver, WebChannel, trusted
 from notifier.adapters.channels.webhook import EventWebhook, Webhook
 from notifier.errors import ConfigurationError
 from notifier.ports import Channel
 
 _FORMS = 3  # of a service's URL, shown in an error
 _LAST_PORT = 65_535
+_SPOKEN_TO: dict[str, type[NotifyBase]] = {
+    "json": NotifyJSON,
+    "jsons": NotifyJSON,
+    "mailto": NotifyEmail,
+    "mailtos": NotifyEmail,
+    "opsgenie": NotifyOpsgenie,
+    "pagerduty": NotifyPagerDuty,
+    "slack": NotifySlack,
+}
 _NO_EVENTS = "found event, expected text; PagerDuty and Opsgenie keep incidents, and have a form of their own for them"
 
 
@@ -40,10 +50,11 @@ def open_channels(urls: Mapping[str, str], formats: Mapping[str, str] | None = N
     events = {name for name, form in (formats or {}).items() if form == "event"}
     problems: list[str] = []
     channels: dict[str, Channel] = {}
+    trust = cache(trusted)  # read once for all channels
     for name, url in urls.items():
         event = name in events
         try:
-            channel = _open(name, url, event=event)
+            channel = _open(name, url, trust, event=event)
         except ConfigurationError as error:
             problems += [f"channels.{name}.url: {problem}" for problem in error.problems]
             continue
@@ -58,13 +69,13 @@ def open_channels(urls: Mapping[str, str], formats: Mapping[str, str] | None = N
 def check_url(url: str) -> str | None:
     """Say what is wrong with an Apprise URL, without its secrets; None if nothing is. Nothing is sent."""
     try:
-        _open("", url)
+        _open("", url, trusted)
     except ConfigurationError as error:
         return "; ".join(error.problems)
     return None
 
 
-def _open(name: str, url: str, *, event: bool = False) -> Channel:
+def _open(name: str, url: str, trust: Callable[..., ssl.SSLContext], *, event: bool = False) -> Channel:
     plugin = _plugin(url)
     receiver: Receiver
     try:
@@ -86,7 +97,7 @@ def _open(name: str, url: str, *, event: bool = False) -> Channel:
     connection = Connection(
         connect_s=plugin.socket_connect_timeout,
         read_s=plugin.socket_read_timeout,
-        verify=plugin.verify_certificate,
+        trust=trust(verify=plugin.verify_certificate),
     )
     return WebChannel(name, receiver, connection, hiding(secrets_of(url)))
 
@@ -95,7 +106,7 @@ def _plugin(url: str) -> NotifyBase:
     """Have Apprise read the URL. What it only warns of is a mistake too: it would go on without that part."""
     asset = _apprise()
     with listening() as heard:
-        plugin = Apprise.instantiate(url, asset=asset)
+        plugin = _spoken_to(url, asset) or _any_other(url, asset)
     if plugin is None or heard or (plugin.port or 0) > _LAST_PORT:
         raise ConfigurationError([_complaint(heard, url) + _expected(url)])
     plugin.request_rate_per_sec = 0  # it would sleep between two sends
@@ -105,11 +116,26 @@ def _plugin(url: str) -> NotifyBase:
     return plugin
 
 
+def _spoken_to(url: str, asset: AppriseAsset) -> NotifyBase | None:
+    """Have the one plugin read the URL that it is for, if it is one of those with a class of ours and a good one."""
+    plugin = _SPOKEN_TO.get(url.partition("://")[0].lower())
+    parts = plugin.parse_url(url.replace("/#", "/%23")) if plugin is not None else None
+    try:
+        return plugin(**parts, asset=asset) if plugin is not None and parts else None
+    except TypeError:  # how a plugin refuses
+        return None
+
+
+def _any_other(url: str, asset: AppriseAsset) -> NotifyBase | None:
+    """Have Apprise find the plugin; it imports all of its hundred services for that: 20 MB, a fifth of a second."""
+    console.register()
+    return Apprise.instantiate(url, asset=asset)
+
+
 @cache
 def _apprise() -> AppriseAsset:
     """Set Apprise up, once: silent, following no redirects, storing nothing."""
     mute()
-    console.register()
     return AppriseAsset(app_id=CLIENT, app_desc=CLIENT, http_redirects=False)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import URL, event, exc, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from notifier.adapters.database import sqlite
 from notifier.errors import (
     ConfigurationError,
     DatabaseError,
@@ -87,7 +88,7 @@ def _sqlite(url: URL) -> AsyncEngine:
         url.set(drivername="sqlite+aiosqlite"),
         pool_size=1,
         max_overflow=0,
-        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000},
+        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000, "async_creator_fn": sqlite.connect},
     )
 
     @event.listens_for(engine.sync_engine, "connect")
