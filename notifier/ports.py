@@ -509,7 +509,10 @@ class Outbox(Protocol):
         ...
 
     async def abandon(self, channel: str, cause: str, at: datetime) -> list[Claimed]:
-        """Abandon everything that is pending for a channel; return it, in order."""
+        """Abandon what is pending for a channel; return it, in order.
+
+        What closes an incident stays for as long as it is tried: the receiver may come back (R18).
+        """
         ...
 
     async def earliest_due(self, channels: Collection[str]) -> datetime | None:

@@ -107,9 +107,9 @@ class Upkeep:
         """Take over the channels as they are configured now, each with the fingerprint of its URL (R18).
 
         A receiver keeps what it knows under whatever name, and while it is not configured under its fingerprint. Of
-        one that goes, what it may hold open is told on the others; what it was still to be sent is settled, or sent
-        to the new address of a message channel. The trouble of a channel that is no more ends. What other replicas
-        have configured `elsewhere` is no more gone than what we have.
+        one that goes, what it may hold open is told on the others, and its ends wait for its return; what else it was
+        to be sent is settled, or sent to the new address of a message channel. The trouble of a channel that is no
+        more ends. What other replicas have configured `elsewhere` is no more gone than what we have.
         """
         now = self._clock.now()
         stateful = {name: channel.stateful for name, channel in self._teller.rules.channels.items()}
@@ -147,6 +147,7 @@ class Upkeep:
                 await self._strand(work, name, old, now, replaced=new is not None)
             if new is None or old.stateful or new.stateful:
                 await _abandon(work, name, _NO_MORE if new is None else "the channel has another receiver now", now)
+                await work.outbox.readdress(name, old.fingerprint, to=old.fingerprint)  # what is left closes incidents
         await work.ledger.rename_channel(name, old.fingerprint)
 
     async def _strand(self, work: UnitOfWork, channel: str, old: Configured, now: datetime, *, replaced: bool) -> None:

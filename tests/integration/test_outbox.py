@@ -433,6 +433,16 @@ async def test_r18_what_is_pending_goes_under_another_name_and_what_was_settled_
         assert await work.outbox.abandon("slack", "gone", LATER) == []
 
 
+async def test_r18_what_closes_an_incident_is_not_given_up_with_its_channel_as_long_as_there_is_time(
+    database: Database,
+) -> None:
+    await put(database, promise(), promise(action=Action.CLOSE))
+    async with database.begin() as work:
+        assert len(await work.outbox.abandon("noc", "gone", NIGHT)) == 1
+        assert len(await work.outbox.abandon("noc", "gone", NIGHT + timedelta(days=1))) == 1
+        assert await work.outbox.waiting_channels() == set()
+
+
 async def test_r18_what_was_promised_to_both_names_is_copied(database: Database) -> None:
     async with database.begin() as work:
         promises = [(told("both"), [promise(), promise("slack")]), (told("one"), [promise()])]

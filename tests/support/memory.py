@@ -407,7 +407,11 @@ class MemoryOutbox:
                 row.leased_until = row.leased_by = None
 
     async def abandon(self, channel: str, cause: str, at: datetime) -> list[Claimed]:
-        rows = [row for row in self._tables.deliveries if row.pending(channel)]
+        rows = [
+            row
+            for row in self._tables.deliveries
+            if row.pending(channel) and (row.promise.action is not Action.CLOSE or row.promise.give_up_at <= at)
+        ]
         for row in rows:
             row.outcome, row.cause, row.settled_at = Outcome.ABANDONED, cause, at
             row.leased_until = row.leased_by = None

@@ -120,6 +120,20 @@ async def test_r18_what_is_still_to_be_closed_at_a_receiver_that_goes_is_left_op
     assert done(one) == [OPENED, CLOSED]
 
 
+async def test_r18_each_end_that_a_receiver_had_not_taken_when_it_went_waits_for_its_return() -> None:
+    case, noc, one, other = Changing(), FakeChannel(), pager(), pager("other")
+    await case.goes("Healthy", noc, one)
+    await case.goes("Down", noc, one)
+    one.answers = [TryAgain(cause="connection refused", arrived=False)] * 99
+    for status in ("Healthy", "Down", "Healthy"):  # by now it is owed nothing of the last, and the first's end
+        await case.goes(status, noc, one)
+    await case.goes("Healthy", noc, other)
+    assert (stranded(noc), other.tried) == ([LEFT], [])
+    one.answers = []
+    await case.goes("Healthy", noc, one)
+    assert done(one) == [OPENED, CLOSED]
+
+
 async def test_r18_a_name_that_was_given_up_and_is_given_to_another_receiver_later_brings_nothing_with_it() -> None:
     case, noc, one, other = Changing(), FakeChannel(), pager(), pager("other")
     await case.goes("Healthy", noc, one)

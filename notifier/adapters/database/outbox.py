@@ -263,11 +263,12 @@ class SqlOutbox:
         return copies
 
     async def abandon(self, channel: str, cause: str, at: datetime) -> list[Claimed]:
-        """Abandon everything that is pending for a channel; return it, in order."""
+        """Abandon what is pending for a channel, but what closes an incident in time; return it, in order."""
         d = deliveries
+        given_up = or_(d.c.action != Action.CLOSE, d.c.give_up_at <= at)
         ended = await self._conn.execute(
             update(d)
-            .where(d.c.channel == channel, d.c.outcome == Outcome.PENDING)
+            .where(d.c.channel == channel, d.c.outcome == Outcome.PENDING, given_up)
             .values(outcome=Outcome.ABANDONED, cause=cause, settled_at=at, leased_until=None, leased_by=None)
             .returning(d)
         )
