@@ -142,8 +142,9 @@ def misheld(links: Iterable[Link], held: Iterable[str]) -> Iterator[str]:
 
 
 def _at_once(page: Page, site: Page) -> bool:
+    """Whether both were open at a time; the end counts from when it was first seen, and is believed later."""
     began = max(page.began, site.began)
-    return page.site == site.site and began <= min(page.ended or began, site.ended or began)
+    return page.site == site.site and began <= min(page.ended or began, site.ended or began) + SETTLED_S
 
 
 def contested(asked: Iterable[Request], story: Story) -> Iterator[str]:
