@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 _LATE = timedelta(seconds=120)
-_AT_ONCE = 8  # sends in flight per channel, each of another lane
+_AT_ONCE = 32  # sends in flight per channel, each of another lane
 _OVER = "over before it could be sent"
 
 _Batch = list[Claimed]  # what one message carries
@@ -60,8 +60,8 @@ class Deliverer:
     ) -> None:
         """`owner` names this process in leases; `chance` in [0, 1) spreads the retries.
 
-        `settle` writes what came of a message's deliveries; it returns those whose lease was not lost, and whether
-        it promised something. `committed` is called after a transaction that did.
+        `settle` writes what came of messages; it returns the deliveries whose lease was not lost, and whether it
+        promised something. `committed` is called after a transaction that did.
         """
         self._channel = channel
         self._database = database
@@ -91,18 +91,24 @@ class Deliverer:
         self._wake.set()
 
     async def drain(self) -> None:
-        """Deliver until nothing more may be sent now; a slow send delays only its own lane."""
-        in_flight: dict[asyncio.Task[None], _Batch] = {}
+        """Deliver until nothing more may be sent now; a slow send delays only its own lane.
+
+        What was sent while others were settled is settled with the next: the more there is to do, the more at once.
+        """
+        in_flight: dict[asyncio.Task[list[Settlement]], _Batch] = {}
         async with asyncio.TaskGroup() as sends:
             while True:
                 for batch in await self._claim(in_flight.values()):
-                    in_flight[sends.create_task(self._deliver(batch))] = batch
+                    in_flight[sends.create_task(self._send(batch))] = batch
                 if not in_flight:
                     return
                 woken = sends.create_task(self._wake.wait())
                 await asyncio.wait({woken, *in_flight}, return_when=asyncio.FIRST_COMPLETED)
                 woken.cancel()
-                in_flight = {task: batch for task, batch in in_flight.items() if not task.done()}
+                done = [task for task in in_flight if task.done()]
+                for task in done:
+                    del in_flight[task]
+                await self._settled([settlement for task in done for settlement in task.result()])
                 self._wake.clear()
 
     async def _claim(self, in_flight: Collection[_Batch]) -> list[_Batch]:
@@ -142,10 +148,9 @@ class Deliverer:
             await outbox.call_off(over, _OVER, now)
             _log.info("deliveries called off", extra={"fields": {"channel": self._channel.name, "cause": _OVER}})
 
-    async def _deliver(self, batch: _Batch) -> None:
-        started_at = self._clock.now()
-        answer = await self._send(batch, started_at)
-        settlements = [self._settlement(claimed, batch[0], started_at, answer) for claimed in batch]
+    async def _settled(self, settlements: Sequence[Settlement]) -> None:
+        if not settlements:
+            return
         try:
             async with self._database.begin() as work:
                 held, promised = await self._settle(work, settlements)
@@ -159,7 +164,12 @@ class Deliverer:
         if promised:
             self._committed()
 
-    async def _send(self, batch: _Batch, at: datetime) -> Answer:
+    async def _send(self, batch: _Batch) -> list[Settlement]:
+        started_at = self._clock.now()
+        answer = await self._ask(batch, started_at)
+        return [self._settlement(claimed, batch[0], started_at, answer) for claimed in batch]
+
+    async def _ask(self, batch: _Batch, at: datetime) -> Answer:
         try:
             told = bundle([claimed.notification for claimed in sorted(batch, key=lambda claimed: claimed.id)])
             late = at - told.recorded_at
@@ -204,8 +214,10 @@ class Deliverer:
         )
 
     def _report(self, settlements: Sequence[Settlement]) -> None:
-        """Say what came of a message, once for all its deliveries."""
-        for outcome, alike in groupby(settlements, key=lambda settlement: settlement.outcome):
+        """Say what came of each message, once for all its deliveries."""
+        for (_, outcome), alike in groupby(
+            settlements, key=lambda settlement: (settlement.message, settlement.outcome)
+        ):
             first, *others = alike
             fields = {
                 "channel": self._channel.name,

@@ -12,7 +12,7 @@ from notifier.domain.notification import Action, Notification
 from notifier.domain.status import Severity
 from notifier.domain.telling import REFUSED_FOR, undelivered
 from notifier.pipeline.telling import News, Teller
-from notifier.ports import Claimed, Outcome, Settlement, UnitOfWork
+from notifier.ports import Claimed, Outcome, Promise, Settlement, UnitOfWork
 
 _NOBODYS = ""  # the account of what belongs to none
 
@@ -24,7 +24,7 @@ class Settler:
         self._teller = teller
 
     async def settle(self, work: UnitOfWork, settlements: Sequence[Settlement]) -> tuple[list[Settlement], bool]:
-        """Write what came of a message's deliveries, and do what follows.
+        """Write what came of a channel's deliveries, and do what follows.
 
         Returns those whose lease was not lost to another meanwhile, and whether something was promised to a channel.
         A channel that refuses is an incident, told on the others; it ends with the next message it takes. What it
@@ -32,15 +32,13 @@ class Settler:
         """
         trouble = await self._alone(work, settlements)
         held = await work.outbox.settle(settlements)
-        promised = False
-        for each in settlements:
-            if each.outcome is Outcome.SENT:  # what a receiver took it took, whoever has the lease by now
-                promised |= await self._close_late(work, each)
-            elif each.outcome is Outcome.ABANDONED and each in held:
-                await self._take_back(work, each)
-                promised |= await self._failing(work, each)
+        # What a receiver took it took, whoever has the lease by now.
+        promised = await self._close_late(work, [each for each in settlements if each.outcome is Outcome.SENT])
+        for each in (each for each in held if each.outcome is Outcome.ABANDONED):
+            await self._take_back(work, each)
+            promised |= await self._failing(work, each)
         if trouble is not None:
-            promised |= await self._works(work, trouble, settlements[0].ended_at)
+            promised |= await self._works(work, trouble, settlements[-1].ended_at)
         return held, promised
 
     async def _alone(self, work: UnitOfWork, settlements: Sequence[Settlement]) -> Incident | None:
@@ -60,22 +58,18 @@ class Settler:
         last = await work.record.last_incident(IncidentKind.CHANNEL, _NOBODYS, channel)
         return last if last is not None and last.closed_at is None else None
 
-    async def _close_late(self, work: UnitOfWork, settlement: Settlement) -> bool:
-        """Promise the end of what was taken open when it was over: whoever sent it was paused, or overtaken (R18)."""
-        told, promise, now = settlement.claimed.notification, settlement.claimed.promise, settlement.ended_at
-        if promise.action not in {Action.OPEN, Action.UPDATE} or (key := told.incident_key) is None:
-            return False
-        incident = (await work.record.incidents([key])).get(key)
-        if incident is None or incident.closed_at is None:
-            return False
-        waiting = await work.outbox.waiting(promise.channel)
-        if any(each.key == key and each.action is Action.CLOSE for each in waiting):
-            return False
-        close = replace(
-            promise, action=Action.CLOSE, lane=key, urgency=1, due_at=now, give_up_at=gives_up_at(now, Action.CLOSE)
-        )
-        await work.outbox.promise([(replace(told, recorded_at=now), [close])])
-        return True
+    @staticmethod
+    async def _close_late(work: UnitOfWork, sent: Sequence[Settlement]) -> bool:
+        """Promise the ends of what was taken open when it was over: who sent it was paused, or overtaken (R18)."""
+        opening = [each for each in sent if each.claimed.promise.action in {Action.OPEN, Action.UPDATE}]
+        incidents = await work.record.incidents([each.claimed.notification.incident_key or "" for each in opening])
+        over = {key for key, incident in incidents.items() if incident.closed_at is not None}
+        if over:
+            waiting = await work.outbox.waiting(opening[0].claimed.promise.channel)
+            over -= {each.key for each in waiting if each.action is Action.CLOSE}
+        late = [each for each in opening if each.claimed.notification.incident_key in over]
+        await work.outbox.promise([_close(each) for each in late])
+        return bool(late)
 
     async def _works(self, work: UnitOfWork, trouble: Incident, now: datetime) -> bool:
         """End a channel's trouble."""
@@ -121,6 +115,13 @@ async def take_back(work: UnitOfWork, lost: Claimed, at: datetime, *, uncertain:
     heard, does = await work.outbox.last_heard(lost), lost.promise.action
     back = undelivered(told, lost.notification, does, uncertain=uncertain, heard=heard, at=at)
     await work.ledger.save_told([back])
+
+
+def _close(settlement: Settlement) -> tuple[Notification, list[Promise]]:
+    told, promise, now = settlement.claimed.notification, settlement.claimed.promise, settlement.ended_at
+    lane, gives_up = told.incident_key or "", gives_up_at(now, Action.CLOSE)
+    close = replace(promise, action=Action.CLOSE, lane=lane, urgency=1, due_at=now, give_up_at=gives_up)
+    return replace(told, recorded_at=now), [close]
 
 
 def _news(incident: Incident, told: Notification, *, failing: bool) -> News:

@@ -9,7 +9,9 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     FromClause,
+    Integer,
     Row,
+    Select,
     and_,
     bindparam,
     delete,
@@ -84,29 +86,14 @@ class SqlOutbox:
 
     async def passing(self, channel: str, now: datetime) -> list[Waiting]:
         """Return, in order, what waits unleased in the channel's lanes where a close waits behind anything else."""
-        d, first, close = deliveries, deliveries.alias(), deliveries.alias()
-        lanes = (
-            select(first.c.lane)
-            .join(close, and_(close.c.lane == first.c.lane, close.c.id > first.c.id))
-            .where(_waiting(first, channel, now))
-            .where(_waiting(close, channel, now), close.c.action == Action.CLOSE)
-        )
-        return await self._queue(_waiting(d, channel, now), d.c.lane.in_(lanes))
+        found = await self._conn.execute(_PASSING, {"whose": channel, "now": now})
+        return [_to_waiting(row) for row in found]
 
     async def waiting(self, channel: str) -> list[Waiting]:
         """Return, in order, everything that is pending for a channel and tells of an incident."""
         d = deliveries.c
-        return await self._queue(d.outcome == Outcome.PENDING, d.channel == channel)
-
-    async def _queue(self, *these: ColumnElement[bool]) -> list[Waiting]:
-        d, n = deliveries, notifications
-        found = await self._conn.execute(
-            select(d.c.id, n.c.incident_key.label("key"), d.c.action, d.c.uncertain)
-            .join_from(d, n, n.c.id == d.c.notification)
-            .where(*these, n.c.incident_key.is_not(None))
-            .order_by(d.c.id)
-        )
-        return [Waiting(id=r.id, key=r.key, action=Action(r.action), uncertain=r.uncertain) for r in found]
+        found = await self._conn.execute(_queue(d.outcome == Outcome.PENDING, d.channel == channel))
+        return [_to_waiting(row) for row in found]
 
     async def call_off(self, ids: Collection[int], cause: str, at: datetime) -> None:
         """Settle pending deliveries as moot."""
@@ -137,23 +124,13 @@ class SqlOutbox:
         self, channel: str, *, whole: bool, lanes: int | None, now: datetime, until: datetime, owner: str
     ) -> list[Claimed]:
         """Lease what is due, lane by lane; see `ports.Outbox.claim`."""
-        d, due = deliveries, _due_lanes(channel, now, lanes)
-        together = d.c.lane == due.c.lane if whole else d.c.id == due.c.head
-        chosen = await self._conn.execute(
-            select(d)
-            .join(due, together)
-            .where(_waiting(d, channel, now))
-            .order_by(due.c.urgency, due.c.head, d.c.id)
-            .limit(_AT_MOST)
-        )
+        these = {"whose": channel, "now": now}
+        chosen = await self._conn.execute(_CHOICE[whole], {"lanes": lanes or _AT_MOST, **these})
         found = chosen.all()
         if not found:
             return []
         leased = await self._conn.execute(
-            update(d)
-            .where(d.c.id.in_([row.id for row in found]), _waiting(d, channel, now))
-            .values(leased_until=until, leased_by=owner, attempts=d.c.attempts + 1, uncertain=True)
-            .returning(d.c.id)
+            _LEASE, {"ids": [row.id for row in found], "until": until, "owner": owner, **these}
         )
         ours = set(leased.scalars())
         return await self._with_words([row for row in found if row.id in ours])
@@ -313,14 +290,39 @@ class SqlOutbox:
         await self._conn.execute(delete(observations).where(observations.c.at < observations_before))
 
 
-def _waiting(d: FromClause, channel: str, now: datetime) -> ColumnElement[bool]:
+# Put together once: that takes longer than to run them.
+
+
+def _waiting(d: FromClause) -> ColumnElement[bool]:
     """Pending for the channel, and nobody is sending it."""
-    free = or_(d.c.leased_until.is_(None), d.c.leased_until <= now)
-    return and_(d.c.outcome == Outcome.PENDING, d.c.channel == channel, free)
+    free = or_(d.c.leased_until.is_(None), d.c.leased_until <= bindparam("now"))
+    return and_(d.c.outcome == Outcome.PENDING, d.c.channel == bindparam("whose"), free)
 
 
-def _due_lanes(channel: str, now: datetime, lanes: int | None) -> CTE:
-    """Return the lanes whose oldest pending delivery is due, and of which nothing is leased; urgent ones first.
+def _queue(*these: ColumnElement[bool]) -> Select[Any]:
+    """What tells of incidents, in order."""
+    d, n = deliveries, notifications
+    return (
+        select(d.c.id, n.c.incident_key.label("key"), d.c.action, d.c.uncertain)
+        .join_from(d, n, n.c.id == d.c.notification)
+        .where(*these, n.c.incident_key.is_not(None))
+        .order_by(d.c.id)
+    )
+
+
+def _passing() -> Select[Any]:
+    """What waits in lanes where a close waits behind anything else."""
+    d, first, close = deliveries, deliveries.alias(), deliveries.alias()
+    lanes = (
+        select(first.c.lane)
+        .join(close, and_(close.c.lane == first.c.lane, close.c.id > first.c.id))
+        .where(_waiting(first), _waiting(close), close.c.action == Action.CLOSE)
+    )
+    return _queue(_waiting(d), d.c.lane.in_(lanes))
+
+
+def _due_lanes() -> CTE:
+    """The lanes whose oldest pending delivery is due, and of which nothing is leased; urgent ones first.
 
     These oldest ones are locked. A lane whose oldest another process is just writing is passed over, not waited for:
     it comes next time. A table expression that locks is worked out once, so what it leaves out stays out.
@@ -328,20 +330,51 @@ def _due_lanes(channel: str, now: datetime, lanes: int | None) -> CTE:
     d, head = deliveries.c, deliveries.alias()
     pending = (
         select(d.lane, func.min(d.id).label("head"), func.min(d.urgency).label("urgency"))
-        .where(d.outcome == Outcome.PENDING, d.channel == channel)
+        .where(d.outcome == Outcome.PENDING, d.channel == bindparam("whose"))
         .group_by(d.lane)
-        .having(or_(func.max(d.leased_until).is_(None), func.max(d.leased_until) <= now))
+        .having(or_(func.max(d.leased_until).is_(None), func.max(d.leased_until) <= bindparam("now")))
         .subquery()
     )
     return (
         select(pending)
         .join(head, head.c.id == pending.c.head)
-        .where(_waiting(head, channel, now), head.c.due_at <= now)
+        .where(_waiting(head), head.c.due_at <= bindparam("now"))
         .order_by(pending.c.urgency, pending.c.head)
-        .limit(lanes)
+        .limit(bindparam("lanes", type_=Integer))
         .with_for_update(of=head, skip_locked=True)
         .cte()
     )
+
+
+def _choice(*, whole: bool) -> Select[Any]:
+    """What is due, lane by lane: all that a lane holds, or its oldest."""
+    d, due = deliveries, _due_lanes()
+    return (
+        select(d)
+        .join(due, d.c.lane == due.c.lane if whole else d.c.id == due.c.head)
+        .where(_waiting(d))
+        .order_by(due.c.urgency, due.c.head, d.c.id)
+        .limit(_AT_MOST)
+    )
+
+
+_PASSING = _passing()
+_CHOICE = {whole: _choice(whole=whole) for whole in (True, False)}
+_LEASE = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), _waiting(deliveries))
+    .values(
+        leased_until=bindparam("until"),
+        leased_by=bindparam("owner"),
+        attempts=deliveries.c.attempts + 1,
+        uncertain=True,
+    )
+    .returning(deliveries.c.id)
+)
+
+
+def _to_waiting(row: Row[Any]) -> Waiting:
+    return Waiting(id=row.id, key=row.key, action=Action(row.action), uncertain=row.uncertain)
 
 
 def _claimed(row: Row[Any], told: Notification) -> Claimed:
