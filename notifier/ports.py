@@ -275,6 +275,14 @@ class Ledger(Protocol):
         """
         ...
 
+    async def lock_all(self) -> None:
+        """Be alone in judging anything."""
+        ...
+
+    async def accounts(self) -> set[str]:
+        """Return the accounts of whose subjects anything is known, watched or not."""
+        ...
+
     async def conditions(self, account: str, subjects: Collection[Subject], sites: Collection[str]) -> list[Condition]:
         """Return the conditions of these subjects, and of every subject at these sites."""
         ...

@@ -58,7 +58,7 @@ async def _retry(
     work: SqlUnitOfWork, ids: Sequence[int], settings: Settings, now: datetime, by: str, comment: str
 ) -> list[str | None]:
     """Return for each delivery what keeps it from being sent again, if anything does."""
-    await work.ledger.lock("", *await work.watched.accounts())  # all at once: they may be of several
+    await work.ledger.lock_all()  # at once: they may be of several accounts
     problems: list[str | None] = []
     for number in ids:
         problem = await _problem(work, number, settings, now)

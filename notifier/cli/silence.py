@@ -119,7 +119,7 @@ async def _add(work: UnitOfWork, given: Silence, now: datetime) -> tuple[int, li
 
 async def _expire(work: UnitOfWork, number: int, now: datetime, by: str, comment: str) -> None:
     # Who is judging an account right now may still keep something back for this silence: wait for that to be written.
-    await work.ledger.lock("", *await work.watched.accounts())
+    await work.ledger.lock_all()
     if not await work.ledger.end_silence(number, now):
         raise NotifierError(f"no silence {number} holds or is to come; see: notifier silence list --all")
     await work.ledger.look_again(now)

@@ -50,7 +50,7 @@ class Settler:
         taken = any(each.outcome is Outcome.SENT for each in settlements)
         if not taken or await self._trouble(work, channel) is None:
             return None
-        await work.ledger.lock(_NOBODYS, *await work.watched.accounts())
+        await work.ledger.lock_all()
         return await self._trouble(work, channel)
 
     @staticmethod

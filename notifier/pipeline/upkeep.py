@@ -65,7 +65,8 @@ class Upkeep:
         now, rules = self._clock.now(), self._teller.rules
         async with self._database.begin() as work:
             await work.outbox.hasten(now, wait=rules.wait, lease=LEASE)
-        for account in sorted({*await self.accounts(), _NOBODYS}):
+            accounts = await work.ledger.accounts()
+        for account in sorted(accounts):
             async with self._database.begin() as work:
                 await work.ledger.lock(account)
                 await work.ledger.bring_back(account, now, remind=rules.remind)
@@ -117,7 +118,7 @@ class Upkeep:
         configured = {**elsewhere, **ours}
         fingerprints = {name: channel.fingerprint for name, channel in configured.items()}
         async with self._database.begin() as work:
-            await work.ledger.lock(_NOBODYS, *await work.watched.accounts())
+            await work.ledger.lock_all()
             known = await work.ledger.channels()
             # A release that knew no fingerprints left none: then the name has to do.
             marks = {name: old.fingerprint or fingerprints.get(name, name) for name, old in known.items()}

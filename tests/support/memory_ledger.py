@@ -34,6 +34,12 @@ class MemoryLedger:
     async def lock(self, *accounts: str) -> None:
         """One writer only, anyway."""
 
+    async def lock_all(self) -> None:
+        """One writer only, anyway."""
+
+    async def accounts(self) -> set[str]:
+        return {subject.account for subject in self._tables.conditions}
+
     async def conditions(self, account: str, subjects: Collection[Subject], sites: Collection[str]) -> list[Condition]:
         return [
             c

@@ -94,6 +94,20 @@ async def test_r18_the_old_receiver_that_comes_back_is_told_of_the_end_of_what_i
     assert done(one) == [OPENED, CLOSED]
 
 
+async def test_r18_what_it_holds_of_a_link_that_is_watched_no_more_is_closed_as_well() -> None:
+    case, noc, one, other = Changing(), FakeChannel(), pager(), pager("other")
+    await case.goes("Healthy", noc, one)
+    await case.goes("Down", noc, one)
+    await case.goes("Down", noc, other)
+    case.cloudflare.links.clear()
+    async with at_work(case.database, case.clock, case.cloudflare, noc, other) as bench:
+        await bench.advance(timedelta(hours=1))
+    assert "icon-ams-01 removed: Cloudflare lists it no more (was Down) #3" in noc.titles
+    async with at_work(case.database, case.clock, case.cloudflare, noc, one) as bench:
+        await bench.advance(INTERVAL)
+    assert done(one) == [OPENED, CLOSED]
+
+
 async def test_r18_what_was_never_taken_is_not_said_to_be_left_open() -> None:
     case, noc, one, other = Changing(), FakeChannel(), pager(), pager("other")
     await case.goes("Healthy", noc, one)

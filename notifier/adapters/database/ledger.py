@@ -18,6 +18,7 @@ from notifier.domain.suppression import Silence
 from notifier.domain.telling import Told
 from notifier.ports import Configured
 
+_NOBODYS = ""  # the account of what belongs to none
 _MANY = 200  # subjects named in one statement
 _SUBJECT = ("kind", "account", "subject")
 
@@ -37,6 +38,16 @@ class SqlLedger:
             digest = hashlib.sha256(f"notifier/{account}".encode()).digest()
             key = int.from_bytes(digest[:8], signed=True)
             await self._conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+    async def lock_all(self) -> None:
+        """Be alone in judging anything."""
+        if self._postgresql:
+            known = select(tables.interconnects.c.account).union(select(tables.conditions.c.account))
+            await self.lock(_NOBODYS, *(await self._conn.execute(known)).scalars())
+
+    async def accounts(self) -> set[str]:
+        """Return the accounts of whose subjects anything is known."""
+        return set((await self._conn.execute(select(tables.conditions.c.account).distinct())).scalars())
 
     async def conditions(self, account: str, subjects: Collection[Subject], sites: Collection[str]) -> list[Condition]:
         """Return the conditions of these subjects, and of every subject at these sites."""
