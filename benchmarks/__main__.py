@@ -3,20 +3,7 @@
 import subprocess
 import sys
 
-NAMES = (
-    "budget",
-    "start",
-    "statements",
-    "cost",
-    "growth",
-    "latency",
-    "sustained",
-    "restart",
-    "delivering",
-    "storm",
-    "replicas",
-    "endurance",
-)
+from benchmarks import NAMES
 
 
 def main(*arguments: str) -> int:

@@ -35,7 +35,7 @@ async def measure(links: int) -> dict[str, Any]:
         await polled(answerer, accounts, 2 * links)
         await first.kill()
         asked, began = len(answerer.times), time.time()
-        await stack.enter_async_context(at_work(Subject(path, "again")))
+        await stack.enter_async_context(at_work(Subject(path, "again"), known=True))
         await until(lambda: len(set(answerer.links[asked:])) == links, within=120)
         again = _first_polls(answerer, asked)
     a_second = Counter(int(at - began) for at in again)

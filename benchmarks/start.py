@@ -66,7 +66,7 @@ async def first_poll(links: int) -> dict[str, Any]:
             await polled(answerer, accounts, links)
         asked, began = len(answerer.times), time.time()
         again = Subject(settings(place, answerer, accounts, interval="60s"))
-        async with at_work(again):
+        async with at_work(again, known=True):
             await until(lambda: len(answerer.times) > asked)
             cpu_s, first = again.process.cpu_s, answerer.times[asked]
             await asyncio.sleep(1)

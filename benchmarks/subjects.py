@@ -13,7 +13,7 @@ from benchmarks import bare
 from benchmarks.answerer import Answerer
 from benchmarks.machine import MEASURED, Process, pin
 from tests.support.postgres import OwnServer
-from tests.support.process import Service, configure, until
+from tests.support.process import Service, configure, notifier, until
 
 TOKEN = "token-of-{account}"  # noqa: S105 - a form: every account has a budget of its own
 
@@ -27,6 +27,7 @@ class Subject(Service):
     def __init__(
         self, config: Path, name: str = "service", environ: Mapping[str, str] | None = None, core: int = MEASURED
     ) -> None:
+        self.config = config
         super().__init__(config, {**_AS_INSTALLED, **(environ or {})}, name=name, first=partial(pin, core))
 
     @property
@@ -58,8 +59,15 @@ def settings(
 
 
 @asynccontextmanager
-async def at_work(subject: Subject) -> AsyncIterator[Subject]:
-    """Start it, and end it in good order."""
+async def at_work(subject: Subject, *, known: bool = False) -> AsyncIterator[Subject]:
+    """Start it, and end it in good order.
+
+    Unless the database is `known` its schema is made by another process, as in one that has run before: what a
+    migration takes is not measured.
+    """
+    if not known:
+        made = await notifier("--config", str(subject.config), "db", "upgrade", folder=subject.config.parent)
+        assert made.code == 0, made
     await subject.start()
     try:
         yield subject
