@@ -43,15 +43,15 @@ class Settler:
 
     async def _alone(self, work: UnitOfWork, settlements: Sequence[Settlement]) -> Incident | None:
         """Be alone with every subject that may be written, before anything is; return the trouble that ends, if any."""
+        channel = settlements[0].claimed.promise.channel
+        taken = any(each.outcome is Outcome.SENT for each in settlements)
+        if taken and await self._trouble(work, channel) is not None:
+            await work.ledger.lock_all()
+            return await self._trouble(work, channel)
         refused = {each.claimed.notification.account for each in settlements if each.outcome is Outcome.ABANDONED}
         if refused:
             await work.ledger.lock(_NOBODYS, *refused)
-        channel = settlements[0].claimed.promise.channel
-        taken = any(each.outcome is Outcome.SENT for each in settlements)
-        if not taken or await self._trouble(work, channel) is None:
-            return None
-        await work.ledger.lock_all()
-        return await self._trouble(work, channel)
+        return None
 
     @staticmethod
     async def _trouble(work: UnitOfWork, channel: str) -> Incident | None:

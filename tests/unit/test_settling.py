@@ -116,6 +116,24 @@ async def test_r18_a_process_that_was_paused_and_opens_what_is_over_closes_it_ag
     assert done(paused) == [(Action.OPEN, ":1"), (Action.CLOSE, ":1")]
 
 
+async def test_r16_what_is_refused_beside_what_is_taken_is_owed_again_and_the_trouble_ends() -> None:
+    noc, pager, clock, cloudflare = FakeChannel(), FakeChannel("pager", stateful=True), FakeClock(), FakeCloudflare()
+    links = [LINK, replace(LINK, name="icon-fra-01", site="fra-a")]
+    for link in links:
+        cloudflare.add(link)
+    async with at_work(MemoryDatabase(), clock, cloudflare, noc, pager) as bench:
+        await bench.advance(3 * INTERVAL)
+        pager.answers = [GONE]
+        cloudflare.words = {link.name: "Down" for link in links}
+        await bench.advance(timedelta(hours=3))
+    assert sorted(each.notification.subject for each in pager.taken) == [link.name for link in links]
+    trouble = [title for title in noc.titles if "channel pager" in title]
+    assert [title.partition(" after ")[0] for title in trouble] == [
+        "channel pager does not take messages: 404",
+        "channel pager takes messages again",
+    ]
+
+
 def another(database: MemoryDatabase, clock: FakeClock, channel: FakeChannel) -> Deliverer:
     """Make the deliverer of another process."""
     return Deliverer(
