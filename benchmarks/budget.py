@@ -6,8 +6,8 @@
 from typing import Any
 
 from benchmarks.figures import publish
-from notifier.app import kept_interval
 from notifier.settings import Settings
+from notifier.settings.budget import kept_interval
 
 _LINKS = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 _SHARES = (0.25, 0.5, 0.9)

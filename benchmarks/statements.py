@@ -18,8 +18,9 @@ from benchmarks.answerer import Answerer
 from benchmarks.figures import publish
 from benchmarks.measuring import is_short
 from benchmarks.subjects import folder, polled, settings
-from notifier.service import Service, Source
+from notifier.service import Service
 from notifier.settings import load
+from notifier.settings.source import Source
 
 _SIZES, _ACCOUNTS = (400, 4000), 4
 _WINDOW_S, _SHORT_WINDOW_S = 60, 20

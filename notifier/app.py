@@ -18,7 +18,6 @@ from notifier.domain.decision import Policy
 from notifier.domain.flapping import Flapping
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.pacing import Storm
-from notifier.domain.schedule import stretched
 from notifier.domain.state import State
 from notifier.domain.words import Voice
 from notifier.errors import ConfigurationError
@@ -41,11 +40,10 @@ from notifier.pipeline.watching import Watch
 from notifier.ports import Channel, Clock, Configured
 from notifier.settings import AccountSettings, Settings
 from notifier.settings.alerting import routes_of, windows_of
+from notifier.settings.budget import RESERVE_AT_LEAST, budget_of, kept_interval
 
 _log = logging.getLogger(__name__)
 
-_RESERVE = 0.05  # of the request budget: for listings, re-checks, and
-_RESERVE_AT_LEAST = 8  # the unevenness of an even spread
 _UNEVEN = 1.25  # what a short time may take more than the mean
 
 
@@ -333,7 +331,7 @@ class _Wiring:
         if not mine:
             return 0
         polls = sum(poller.watched * (span / poller.interval) for poller in mine)
-        return round(polls * _UNEVEN) + max(_RESERVE_AT_LEAST, budget_of(self._settings).requests // 10)
+        return round(polls * _UNEVEN) + max(RESERVE_AT_LEAST, budget_of(self._settings).requests // 10)
 
     def _lease(self, account: str) -> Lease:
         if self._database.embedded:
@@ -391,24 +389,6 @@ def credential_of(account: AccountSettings) -> Credential:
     if account.email is None or account.key is None:
         raise ConfigurationError([f"accounts: {account.id}: expected token, or email and key"])
     return Key(email=account.email, secret=account.key.get_secret_value())
-
-
-def budget_of(settings: Settings, before: RequestBudget | None = None) -> RequestBudget:
-    """Return our share of Cloudflare's limit, for one credential; what was asked `before` counts on."""
-    limit = settings.cloudflare.rate_limit
-    return RequestBudget(max(1, int(limit.requests * limit.share)), limit.per, before)
-
-
-def kept_interval(settings: Settings, links: int) -> timedelta:
-    """Return the poll interval that the request budget can keep for so many links of one credential (R32)."""
-    budget = budget_of(settings)
-    return stretched(
-        settings.poll.interval,
-        links=links,
-        budget_requests=budget.requests,
-        per=budget.per,
-        reserve=max(_RESERVE_AT_LEAST, round(budget.requests * _RESERVE)),
-    )
 
 
 def policy_of(settings: Settings) -> Policy:

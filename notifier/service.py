@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import socket
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +20,7 @@ from notifier.oversight import Oversight
 from notifier.pipeline.budgeting import EVERY
 from notifier.ports import Clock
 from notifier.settings import Settings
+from notifier.settings.source import Source
 
 _log = logging.getLogger(__name__)
 
@@ -37,19 +38,6 @@ _TICK_AT_MOST, _TICK_AT_LEAST = timedelta(seconds=1), timedelta(milliseconds=20)
 _PATIENCE = timedelta(seconds=3)  # with what is in flight at a stop, and
 _BRIEFLY = timedelta(seconds=1)  # with the leases: even with a silent database all of it stays below 10 s
 _AGAIN = timedelta(seconds=2)  # after the database was away during a reload
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where the settings come from, and how to see that they may have changed.
-
-    `load` raises ConfigurationError; `log` sets up the log by settings, and hides the secrets of all it was given;
-    `stamp` is equal as long as nothing was written that `load` reads.
-    """
-
-    load: Callable[[], Settings]
-    log: Callable[[Settings], None] = lambda _: None
-    stamp: Callable[[], Hashable] = lambda: None
 
 
 @dataclass(slots=True)

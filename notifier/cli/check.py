@@ -11,10 +11,11 @@ from notifier.adapters.cloudflare import CloudflareApi
 from notifier.adapters.database import schema
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.tables import HEAD
-from notifier.app import budget_of, credential_of
+from notifier.app import credential_of
 from notifier.cli.context import Context
 from notifier.errors import NotifierError
 from notifier.settings import AccountSettings, Settings
+from notifier.settings.budget import budget_of
 
 
 @click.command()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notifier.logs import configure
-from notifier.service import Source
 from notifier.settings import Settings, files, load
+from notifier.settings.source import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ import click
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.reading import Wanted
 from notifier.logs import configure
-from notifier.service import Service, Source
+from notifier.service import Service
 from notifier.settings import Settings, load
+from notifier.settings.source import Source
 from notifier.simulator import Account, Simulator, faults
 
 _CONFIGURATION = """\

@@ -1,14 +1,15 @@
 """`notifier status`, `history`, `incidents`: tables on a terminal, or one JSON document."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 from datetime import datetime
 
 import click
 
 from notifier.adapters.database.reading import Found
-from notifier.app import credential_of, kept_interval
 from notifier.cli.desk import Desk, clock, options
 from notifier.domain.duration import format_duration
+from notifier.settings.budget import kept_interval
 
 
 @click.command()
@@ -51,9 +52,11 @@ def _remark(row: Found) -> str:
 def _stretched(desk: Desk, found: Sequence[Found]) -> None:
     """Say so where the request budget can't keep the interval (R32)."""
     wanted = desk.settings.poll.interval
-    for credential in {credential_of(account) for account in desk.settings.accounts}:
-        accounts = {account.id for account in desk.settings.accounts if credential_of(account) == credential}
-        links = sum(1 for row in found if row["account"] in accounts)
+    accounts: defaultdict[Hashable, set[str]] = defaultdict(set)
+    for account in desk.settings.accounts:
+        accounts[account.token or account.email].add(account.id)
+    for of_one_credential in accounts.values():
+        links = sum(1 for row in found if row["account"] in of_one_credential)
         kept = kept_interval(desk.settings, links)
         if kept > wanted:
             click.echo(

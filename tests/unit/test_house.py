@@ -104,7 +104,15 @@ def test_every_phrase_of_the_log_is_explained() -> None:
     assert sorted({phrase for phrase in phrases if phrase not in explained}) == []
 
 
-def test_only_who_listens_waits_for_the_web_server() -> None:
-    code = "import sys, notifier.cli.run, notifier.cli.check; print(*{'uvicorn', 'starlette'} & set(sys.modules))"
+@pytest.mark.parametrize(
+    ("commands", "not_theirs"),
+    [
+        ("run check", "uvicorn starlette"),  # only who listens waits for the web server
+        ("look deliveries explain ack silence", "uvicorn starlette aiohttp httpx apprise apscheduler"),
+    ],
+)
+def test_a_command_does_not_wait_for_what_others_need(commands: str, not_theirs: str) -> None:
+    imports = "; ".join(f"import notifier.cli.{each}" for each in commands.split())
+    code = f"{imports}; import sys; print(*set('{not_theirs}'.split()) & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout == "\n"

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from notifier.errors import ConfigurationError
-from notifier.service import Service, Source
+from notifier.service import Service
 from notifier.settings import Settings
+from notifier.settings.source import Source
 from tests.support.examples import seconds
 from tests.support.process import FAST, until
 from tests.support.receivers import PAGERDUTY, FixedHosts, HttpReceiver
