@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from notifier.simulator import Account, Simulator
-from tests.support.process import Service, until
+from tests.support.process import FAST, Service, until
 from tests.support.receivers import FixedHosts, HttpReceiver, Say
 from tests.support.scenes import AGAIN, DOWN, KEY, PAGER, bodies, noc, paged, titles
 from tests.support.stepped import WallClock
@@ -31,7 +31,8 @@ async def timed(
 ) -> AsyncIterator[Service]:
     """A service whose machine's clock can be set."""
     environment = fixed_hosts.environment | wall_clock.environment
-    running = Service(write({"pager": PAGER, **noc(http_receiver)}), environment)
+    patient = FAST["detection"] | {"blind_after": 30}  # 12 s without a look are no gap on a busy machine
+    running = Service(write({"pager": PAGER, **noc(http_receiver)}, detection=patient), environment)
     yield running
     if running.started:
         await running.kill()
