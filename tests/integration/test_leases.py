@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -170,3 +171,24 @@ async def test_a_release_that_the_schema_has_outgrown_is_known_as_such(postgres:
         await work.conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     roster = await sign_in(postgres, "old", "a")
     assert roster.replicas == [replace(replica("old", "a"), outgrown=True)]
+
+
+@pytest.mark.slow  # the server's own time has to pass
+async def test_who_freezes_between_a_statements_preparation_and_its_execution_loses_its_locks(
+    postgres_url: str,
+) -> None:
+    database = SqlDatabase(postgres_url)
+    await database.prepare(migrate=True)
+    frozen, another = await asyncpg.connect(postgres_url), await asyncpg.connect(postgres_url)
+    await frozen.execute(
+        "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 1000; SET LOCAL statement_timeout = 1000"
+    )
+    await frozen.execute("SELECT pg_advisory_xact_lock(4711)")
+    await frozen.prepare("SELECT 1")
+    async with asyncio.timeout(40):
+        while not await another.fetchval("SELECT pg_try_advisory_lock(4711)"):
+            await asyncio.sleep(1)
+            await sign_in(database, "one", "a")
+    await another.close()
+    frozen.terminate()
+    await database.close()

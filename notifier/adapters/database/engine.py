@@ -25,9 +25,9 @@ _BUSY_TIMEOUT_MS = 5_000
 _CONNECT_TIMEOUT_S = 5
 _ANSWER_TIMEOUT_S = 30
 _STATEMENT_MS = 25_000  # the server gives up first: it knows better what it is doing
-_FROZEN_MS = 15_000  # without a statement within a transaction; the network is never used inside one
+FROZEN_MS = 15_000  # without a statement within a transaction; the network is never used inside one
 _BOUNDS = (
-    f" SET LOCAL statement_timeout = {_STATEMENT_MS}; SET LOCAL idle_in_transaction_session_timeout = {_FROZEN_MS};"
+    f" SET LOCAL statement_timeout = {_STATEMENT_MS}; SET LOCAL idle_in_transaction_session_timeout = {FROZEN_MS};"
 )
 _POOL = 5
 _REFUSALS = (exc.DataError, exc.IntegrityError, exc.ProgrammingError)

@@ -4,17 +4,27 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import schema
+from notifier.adapters.database.engine import FROZEN_MS
 from notifier.adapters.database.moment import Moment
 from notifier.adapters.database.tables import HEAD, leases, replicas
 from notifier.ports import Configured, Replica, Roster
 
 _FORGOTTEN = timedelta(hours=1)
 _LONGEST = timedelta(minutes=5)  # a lease can be set to
+
+# PostgreSQL's own time limits don't run between a statement's preparation and its execution. Whoever freezes there
+# would hold its locks until it wakes; another replica ends it, as the server does with those that freeze elsewhere.
+_END_FROZEN = text("""
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+    AND state = 'active' AND wait_event = 'ClientRead' AND query NOT ILIKE 'COPY%'
+    AND state_change < clock_timestamp() - make_interval(secs => :longest)
+""")
 
 
 class SqlLeases:
@@ -34,6 +44,7 @@ class SqlLeases:
         """Write that a replica lives, and return who else does."""
         now = await self._moment(self._conn)
         await self._bring_back(now, span)
+        await self._conn.execute(_END_FROZEN, {"longest": FROZEN_MS / 1000})
         row = {
             "name": replica.name,
             "schema": self._release,
