@@ -496,7 +496,7 @@ class Outbox(Protocol):
         """Make an abandoned delivery pending again, and uncertain; False if there is no such abandoned one."""
         ...
 
-    async def hasten(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
+    async def bring_back(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
         """Have nothing wait from `now` on longer than it was to: a clock that was ahead has promised it (R7).
 
         What was never tried waits for `wait` at most, what was as long as it was to after its last attempt; no lease

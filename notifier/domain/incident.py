@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from notifier.domain.status import Severity
 
+NOBODYS = ""  # the account of what belongs to none
 AUDIT = "audit"  # the name of the audit among subjects
 KEY_LENGTH = 255  # what PagerDuty's dedup_key takes
 

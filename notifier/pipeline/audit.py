@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from notifier.domain import words
 from notifier.domain.condition import Condition
-from notifier.domain.incident import AUDIT, Incident, IncidentKind, Subject
+from notifier.domain.incident import AUDIT, NOBODYS, Incident, IncidentKind, Subject
 from notifier.domain.notification import Notification
 from notifier.domain.routing import reached
 from notifier.domain.status import Severity
@@ -24,8 +24,7 @@ _PAUSE = timedelta(minutes=2)  # after a longer one, the others get their time f
 _OVERLAP = timedelta(minutes=10)  # a transition is on record that long after its time, if ever
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _LOGGED = 20
-_NOBODYS = ""  # the account of what belongs to none
-_SUBJECT = Subject(kind=IncidentKind.AUDIT, account=_NOBODYS, name=AUDIT)
+_SUBJECT = Subject(kind=IncidentKind.AUDIT, account=NOBODYS, name=AUDIT)
 
 
 class Audit:
@@ -118,8 +117,8 @@ class Audit:
 
     async def _tell(self, found: Sequence[str], now: datetime) -> None:
         async with self._database.begin() as work:
-            await work.ledger.lock(_NOBODYS)
-            last = await work.record.last_incident(IncidentKind.AUDIT, _NOBODYS, AUDIT)
+            await work.ledger.lock(NOBODYS)
+            last = await work.record.last_incident(IncidentKind.AUDIT, NOBODYS, AUDIT)
             if last is None or last.closed_at is not None:
                 news = await self._begun(work, found, 1 if last is None else last.number + 1, now)
             elif found:
@@ -129,7 +128,7 @@ class Audit:
                 news = _news(words.tell_audit_passed(last.number, last.opened_at, now), None)
             if news is None:
                 return  # another process was here first, or it is told already
-            promised = await self._teller.tell(work, _NOBODYS, [news], now)
+            promised = await self._teller.tell(work, NOBODYS, [news], now)
         if promised:
             self._committed()
 
@@ -163,14 +162,14 @@ class Audit:
 
 async def _last_words(work: UnitOfWork) -> Notification | None:
     """Return what was last told of the audit."""
-    [number] = [c.notification for c in await work.ledger.conditions(_NOBODYS, [_SUBJECT], ())] or [0]
+    [number] = [c.notification for c in await work.ledger.conditions(NOBODYS, [_SUBJECT], ())] or [0]
     return (await work.outbox.notifications([number])).get(number)
 
 
 def _incident(number: int, at: datetime) -> Incident:
     return Incident(
         kind=IncidentKind.AUDIT,
-        account=_NOBODYS,
+        account=NOBODYS,
         subject=AUDIT,
         number=number,
         severity=Severity.ERROR,

@@ -7,14 +7,12 @@ from datetime import datetime
 from notifier.domain import words
 from notifier.domain.backoff import gives_up_at
 from notifier.domain.condition import FAILING, WORKING, Condition
-from notifier.domain.incident import Incident, IncidentKind, Subject
+from notifier.domain.incident import NOBODYS, Incident, IncidentKind, Subject
 from notifier.domain.notification import Action, Notification
 from notifier.domain.status import Severity
 from notifier.domain.telling import REFUSED_FOR, undelivered
 from notifier.pipeline.telling import News, Teller
 from notifier.ports import Claimed, Outcome, Promise, Settlement, UnitOfWork
-
-_NOBODYS = ""  # the account of what belongs to none
 
 
 class Settler:
@@ -50,12 +48,12 @@ class Settler:
             return await self._trouble(work, channel)
         refused = {each.claimed.notification.account for each in settlements if each.outcome is Outcome.ABANDONED}
         if refused:
-            await work.ledger.lock(_NOBODYS, *refused)
+            await work.ledger.lock(NOBODYS, *refused)
         return None
 
     @staticmethod
     async def _trouble(work: UnitOfWork, channel: str) -> Incident | None:
-        last = await work.record.last_incident(IncidentKind.CHANNEL, _NOBODYS, channel)
+        last = await work.record.last_incident(IncidentKind.CHANNEL, NOBODYS, channel)
         return last if last is not None and last.closed_at is None else None
 
     @staticmethod
@@ -76,7 +74,7 @@ class Settler:
         await work.record.close_incidents({trouble.key: now})
         await work.ledger.look_again(now, channel=trouble.subject)
         told = words.tell_channel_works(trouble, now)
-        return await self._teller.tell(work, _NOBODYS, [_news(trouble, told, failing=False)], now)
+        return await self._teller.tell(work, NOBODYS, [_news(trouble, told, failing=False)], now)
 
     async def _take_back(self, work: UnitOfWork, settlement: Settlement) -> None:
         """Have what was given up tried again: an end that is due each hour, everything else by what is owed."""
@@ -91,12 +89,12 @@ class Settler:
 
     async def _failing(self, work: UnitOfWork, settlement: Settlement) -> bool:
         name, now = settlement.claimed.promise.channel, settlement.ended_at
-        last = await work.record.last_incident(IncidentKind.CHANNEL, _NOBODYS, name)
+        last = await work.record.last_incident(IncidentKind.CHANNEL, NOBODYS, name)
         if last is not None and last.closed_at is None:
             return False
         incident = Incident(
             kind=IncidentKind.CHANNEL,
-            account=_NOBODYS,
+            account=NOBODYS,
             subject=name,
             number=1 if last is None else last.number + 1,
             severity=Severity.WARNING,
@@ -104,7 +102,7 @@ class Settler:
         )
         await work.record.open_incidents([incident])
         told = words.tell_channel_failed(incident, settlement.cause or "", settlement.claimed.notification)
-        return await self._teller.tell(work, _NOBODYS, [_news(incident, told, failing=True)], now)
+        return await self._teller.tell(work, NOBODYS, [_news(incident, told, failing=True)], now)
 
 
 async def take_back(work: UnitOfWork, lost: Claimed, at: datetime, *, uncertain: bool) -> None:
@@ -126,7 +124,7 @@ def _close(settlement: Settlement) -> tuple[Notification, list[Promise]]:
 
 def _news(incident: Incident, told: Notification, *, failing: bool) -> News:
     condition = Condition(
-        subject=Subject(kind=IncidentKind.CHANNEL, account=_NOBODYS, name=incident.subject),
+        subject=Subject(kind=IncidentKind.CHANNEL, account=NOBODYS, name=incident.subject),
         status=FAILING if failing else WORKING,
         before=WORKING if failing else FAILING,
         problem=failing,

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from notifier.domain import words
 from notifier.domain.condition import WORKING, Condition
-from notifier.domain.incident import IncidentKind, Subject
+from notifier.domain.incident import NOBODYS, IncidentKind, Subject
 from notifier.domain.merging import left_open
 from notifier.errors import DatabaseError
 from notifier.pipeline.delivery import LEASE
@@ -19,7 +19,6 @@ from notifier.ports import Clock, Configured, Database, UnitOfWork
 
 _log = logging.getLogger(__name__)
 
-_NOBODYS = ""  # the account of what belongs to none
 _NO_MORE = "the channel is no longer configured"
 
 
@@ -64,7 +63,7 @@ class Upkeep:
         """
         now, rules = self._clock.now(), self._teller.rules
         async with self._database.begin() as work:
-            await work.outbox.hasten(now, wait=rules.wait, lease=LEASE)
+            await work.outbox.bring_back(now, wait=rules.wait, lease=LEASE)
             accounts = await work.ledger.accounts()
         for account in sorted(accounts):
             async with self._database.begin() as work:
@@ -159,7 +158,7 @@ class Upkeep:
         _log.error("a receiver is gone that holds incidents open", extra={"fields": {"channel": channel, "keys": keys}})
         told = words.tell_stranded(channel, keys, now, replaced=replaced)
         condition = Condition(
-            subject=Subject(kind=IncidentKind.CHANNEL, account=_NOBODYS, name=old.fingerprint),
+            subject=Subject(kind=IncidentKind.CHANNEL, account=NOBODYS, name=old.fingerprint),
             status=WORKING,
             before=WORKING,
             problem=False,
@@ -167,7 +166,7 @@ class Upkeep:
             incident=None,
             changed_at=now,
         )
-        await self._teller.tell(work, _NOBODYS, [], now, notices=[News(condition, told)])
+        await self._teller.tell(work, NOBODYS, [], now, notices=[News(condition, told)])
 
     async def _end_troubles(self, work: UnitOfWork, configured: Mapping[str, Configured], now: datetime) -> None:
         for incident in await work.record.open_incidents_of(IncidentKind.CHANNEL):
@@ -175,7 +174,7 @@ class Upkeep:
                 continue
             await work.record.close_incidents({incident.key: now})
             told = words.tell_channel_works(incident, now, removed=True)
-            subject = Subject(kind=IncidentKind.CHANNEL, account=_NOBODYS, name=incident.subject)
+            subject = Subject(kind=IncidentKind.CHANNEL, account=NOBODYS, name=incident.subject)
             condition = Condition(
                 subject=subject,
                 status=WORKING,
@@ -185,7 +184,7 @@ class Upkeep:
                 incident=None,
                 changed_at=now,
             )
-            await self._teller.tell(work, _NOBODYS, [News(condition, told)], now)
+            await self._teller.tell(work, NOBODYS, [News(condition, told)], now)
 
 
 async def _abandon(work: UnitOfWork, channel: str, why: str, now: datetime) -> None:

@@ -325,14 +325,14 @@ async def test_what_is_tried_again_waits_for_what_is_being_sent_in_its_lane(data
 HOUR = timedelta(hours=1)
 
 
-async def hasten(database: Database, now: datetime = NIGHT) -> None:
+async def bring_back(database: Database, now: datetime = NIGHT) -> None:
     async with database.begin() as work:
-        await work.outbox.hasten(now, wait=seconds(10), lease=seconds(60))
+        await work.outbox.bring_back(now, wait=seconds(10), lease=seconds(60))
 
 
 async def test_r7_what_was_never_tried_waits_no_longer_than_anything_is_gathered(database: Database) -> None:
     await put(database, promise(due_at=NIGHT + HOUR), promise("mail", due_at=NIGHT + seconds(5)))
-    await hasten(database)
+    await bring_back(database)
     assert await claim(database, now=NIGHT + seconds(9)) == []
     assert titles(await claim(database, now=NIGHT + seconds(10))) == ["title 0"]
     assert titles(await claim(database, "mail", now=NIGHT + seconds(5))) == ["title 1"]
@@ -345,7 +345,7 @@ async def test_r7_what_was_tried_waits_as_long_as_it_was_to_and_a_receivers_wish
     for claimed, ended in ((ahead, NIGHT + HOUR), (present, NIGHT)):
         await settle(database, replace(again(claimed), ended_at=ended, due_at=ended + wait))
     for _ in range(2):  # the second time there is nothing to do
-        await hasten(database)
+        await bring_back(database)
     assert await claim(database, now=NIGHT + wait - seconds(1)) == []
     assert len(await claim(database, now=NIGHT + wait)) == 2
 
@@ -354,7 +354,7 @@ async def test_r7_no_lease_lasts_longer_than_a_lease_does(database: Database) ->
     await put(database, promise(), promise("mail"))
     await claim(database, now=NIGHT + HOUR)
     await claim(database, "mail", now=NIGHT)
-    await hasten(database)
+    await bring_back(database)
     assert await claim(database, owner="them", now=NIGHT + seconds(59)) == []
     assert len(await claim(database, owner="them", now=NIGHT + seconds(60))) == 1
     assert len(await claim(database, "mail", owner="them", now=NIGHT + seconds(60))) == 1

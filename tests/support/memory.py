@@ -392,7 +392,7 @@ class MemoryOutbox:
                 row.promise = replace(row.promise, channel=new)
         return copies
 
-    async def hasten(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
+    async def bring_back(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
         tried = {t.claimed.id: t.ended_at for t in self._tables.attempts}
         for row in self._tables.deliveries:
             if row.leased_until is not None:

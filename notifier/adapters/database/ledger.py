@@ -13,12 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
 from notifier.domain.condition import Condition
-from notifier.domain.incident import Acknowledgement, Subject, key_of
+from notifier.domain.incident import NOBODYS, Acknowledgement, Subject, key_of
 from notifier.domain.suppression import Silence
 from notifier.domain.telling import Told
 from notifier.ports import Configured
 
-_NOBODYS = ""  # the account of what belongs to none
 _MANY = 200  # subjects named in one statement
 _SUBJECT = ("kind", "account", "subject")
 
@@ -43,7 +42,7 @@ class SqlLedger:
         """Be alone in judging anything."""
         if self._postgresql:
             known = select(tables.interconnects.c.account).union(select(tables.conditions.c.account))
-            await self.lock(_NOBODYS, *(await self._conn.execute(known)).scalars())
+            await self.lock(NOBODYS, *(await self._conn.execute(known)).scalars())
 
     async def accounts(self) -> set[str]:
         """Return the accounts of whose subjects anything is known."""

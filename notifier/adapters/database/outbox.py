@@ -201,7 +201,7 @@ class SqlOutbox:
         )
         return retried.rowcount > 0
 
-    async def hasten(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
+    async def bring_back(self, now: datetime, *, wait: timedelta, lease: timedelta) -> None:
         """Have nothing wait from `now` on longer than it was to."""
         d, a = deliveries, attempts
         await self._conn.execute(update(d).where(d.c.leased_until > now + lease).values(leased_until=now + lease))
