@@ -122,7 +122,7 @@ SHARED = (
 
 
 def writing(statements: list[str]) -> list[str]:
-    return [each for each in statements if not each.startswith(("SELECT", "BEGIN", "SET", *SHARED))]
+    return [each for each in statements if not each.lstrip().startswith(("SELECT", "BEGIN", "SET", *SHARED))]
 
 
 async def test_r12_unchanged_polls_write_nothing_but_when_they_last_saw_in_one_statement(
