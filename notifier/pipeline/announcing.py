@@ -169,22 +169,29 @@ class Announcer:
     async def _keep_incidents(self, work: UnitOfWork, transitions: Sequence[Transition]) -> None:
         """Open, raise and close the incidents that transitions begin, worsen and end (R3, R10)."""
         kept = await work.record.incidents([i.key for t in transitions if t.flapping and (i := self._incident(t))])
+        opened: dict[str, Incident] = {}
+        worse: dict[str, Severity] = {}
+        ended: dict[str, datetime] = {}
         for t in transitions:
             incident = self._incident(t)
             if incident is None:
                 continue
             match t.change:
-                case Change.PROBLEM if incident.key not in kept:
-                    await work.record.open_incidents([incident])
+                case Change.PROBLEM if incident.key not in {*kept, *opened}:
+                    opened[incident.key] = incident
                 case Change.PROBLEM | Change.WORSENED:
-                    await work.record.worsen_incident(incident.key, incident.severity)
-                    await work.ledger.lapse([incident.key])
+                    worse[incident.key] = incident.severity
                 case Change.RECOVERED if not t.flapping:
-                    await work.record.close_incidents({incident.key: t.first_seen_at})
+                    ended[incident.key] = t.first_seen_at
                 case Change.REMOVED | Change.BASELINE | Change.EASED | Change.UP | Change.RECOVERED:
                     pass
                 case _:
                     assert_never(t.change)
+        await work.record.open_incidents(list(opened.values()))
+        for key, raised in worse.items():
+            await work.record.worsen_incident(key, raised)
+        await work.ledger.lapse(worse)
+        await work.record.close_incidents(ended)
 
     def _incident(self, t: Transition) -> Incident | None:
         if t.incident is None:
