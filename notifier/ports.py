@@ -142,8 +142,8 @@ class Channel(Protocol):
 class Watched(Protocol):
     """What is watched and what is believed of it."""
 
-    async def links(self, account: str) -> dict[str, Interconnect]:
-        """Return the watched interconnects by name."""
+    async def links(self, account: str, names: Collection[str] | None = None) -> dict[str, Interconnect]:
+        """Return the watched interconnects by name: these, or all."""
         ...
 
     async def enrolled(self, account: str) -> dict[str, Known]:

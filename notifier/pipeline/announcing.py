@@ -50,7 +50,7 @@ class Announcer:
             return
         await work.record.transitions([step.transition for step in steps])
         await self._keep_incidents(work, [step.transition for step in steps])
-        links = await work.watched.links(self._account)
+        links = await work.watched.links(self._account, {step.transition.name for step in steps})
         for round_ in _one_of_each(steps):
             found = {
                 name: links.get(name) or Interconnect(account=self._account, name=name)

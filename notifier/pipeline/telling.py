@@ -106,9 +106,9 @@ class Teller:
         """
         draft = _Draft()
         fresh = {each.condition.subject: draft.carry(each.notification) for each in news}
-        standing = await self._standing(work, account, [each.condition for each in (*news, *notices)], now)
         changed = {each.condition.subject: each.condition for each in news}
-        standing = replace(standing, conditions={**standing.conditions, **changed})
+        beside = await work.ledger.conditions(account, [each.condition.subject for each in notices], ())
+        standing = await self._standing(work, account, [*beside, *changed.values()], now)
         told = await _told_by(work, account, standing.conditions)
         await self._settle(work, draft, standing, self._cases(standing, told, fresh))
         for notice in notices:
@@ -154,18 +154,18 @@ class Teller:
         return await draft.write(work, {}, now)
 
     async def _standing(self, work: UnitOfWork, account: str, about: Sequence[Condition], now: datetime) -> Standing:
-        """Read everything that lies at the sites of these conditions."""
+        """Read everything that lies at the sites of these conditions; they themselves are as they are given."""
         names = {c.site for c in about if c.site is not None}
-        stored = await work.ledger.conditions(account, [c.subject for c in about], names)
+        conditions = {c.subject: c for c in (*await work.ledger.conditions(account, (), names), *about)}
         calendar = now if self._machine is None else self._machine.now()
         return Standing(
             now=now,
             calendar=calendar,
             rules=self.rules,
             silences=await work.ledger.silences(calendar),
-            conditions={c.subject: c for c in stored},
+            conditions=conditions,
             sites=await work.watched.sites(account, names) if names else {},
-            incidents=await work.record.incidents([c.key for c in (*stored, *about) if c.key is not None]),
+            incidents=await work.record.incidents([c.key for c in conditions.values() if c.key is not None]),
         )
 
     def _cases(

@@ -121,8 +121,9 @@ class MemoryWatched:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def links(self, account: str) -> dict[str, Interconnect]:
-        return {name: each.link for name, each in (await self.enrolled(account)).items() if each.watched}
+    async def links(self, account: str, names: Collection[str] | None = None) -> dict[str, Interconnect]:
+        watched = {name: each.link for name, each in (await self.enrolled(account)).items() if each.watched}
+        return {name: link for name, link in watched.items() if names is None or name in names}
 
     async def enrolled(self, account: str) -> dict[str, Known]:
         return {name: each for (owner, name), each in self._tables.links.items() if owner == account}

@@ -4,9 +4,26 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, case, delete, exists, insert, or_, select, text, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -50,12 +67,11 @@ class SqlLedger:
 
     async def conditions(self, account: str, subjects: Collection[Subject], sites: Collection[str]) -> list[Condition]:
         """Return the conditions of these subjects, and of every subject at these sites."""
-        c = tables.conditions
         found: dict[Subject, Condition] = {}
-        wanted: list[ColumnElement[bool]] = [c.c.site.in_(part) for part in _parts(sites)]
-        wanted += [_these(c, part) for part in _parts(subjects)]
-        for these in wanted:
-            for row in await self._conn.execute(select(c).where(c.c.account == account, these)):
+        wanted = [(_AT_SITES, part) for part in _parts(sites)]
+        wanted += [(_CONDITIONS, part) for part in _parts([_key(subject) for subject in subjects])]
+        for statement, these in wanted:
+            for row in await self._conn.execute(statement, {"owner": account, "these": these}):
                 condition = rows.to_condition(row)
                 found[condition.subject] = condition
         return list(found.values())
@@ -73,11 +89,10 @@ class SqlLedger:
 
     async def told(self, account: str, subjects: Collection[Subject]) -> list[Told]:
         """Return what the channels know of these subjects."""
-        t = tables.told
         found: list[Told] = []
-        for part in _parts(subjects):
-            query = select(t).where(t.c.account == account, _these(t, part))
-            found += [rows.to_told(row) for row in await self._conn.execute(query)]
+        for part in _parts([_key(subject) for subject in subjects]):
+            told = await self._conn.execute(_TOLD, {"owner": account, "these": part})
+            found += [rows.to_told(row) for row in told]
         return found
 
     async def told_by(self, notification: int, channel: str) -> Told | None:
@@ -107,7 +122,7 @@ class SqlLedger:
         if channel is not None:
             kept.append(t.c.channel == channel)
         if subject is not None:
-            kept.append(_these(t, [subject]))
+            kept += [t.c[name] == part for name, part in zip(_SUBJECT, _key(subject), strict=True)]
         # Whoever asks may have a clock ahead of the service's: nothing is put off by it.
         sooner = case((t.c.look_at < now, t.c.look_at), else_=now)
         await self._conn.execute(update(t).where(*kept).values(look_at=sooner))
@@ -129,9 +144,7 @@ class SqlLedger:
 
     async def silences(self, at: datetime) -> list[Silence]:
         """Return the silences that hold at a moment."""
-        s = tables.silences
-        query = select(s).where(s.c.from_at <= at, s.c.until_at > at).order_by(s.c.id)
-        return [rows.to_silence(row) for row in await self._conn.execute(query)]
+        return [rows.to_silence(row) for row in await self._conn.execute(_SILENCES, {"at": at})]
 
     async def add_silence(self, silence: Silence) -> int:
         """Write a silence; return its id."""
@@ -206,12 +219,8 @@ class SqlLedger:
         return [key_of(told.subject, told.incident) for told in found if told.incident is not None]
 
     async def _replace(self, table: Table, values: list[rows.Values]) -> None:
-        if not values:
-            return
-        making = postgresql_insert(table) if self._postgresql else sqlite_insert(table)
-        key = [column.name for column in table.primary_key]
-        rest = {column.name: making.excluded[column.name] for column in table.c if column.name not in key}
-        await self._conn.execute(making.on_conflict_do_update(index_elements=key, set_=rest), values)
+        if values:
+            await self._conn.execute(_replacing(table, postgresql=self._postgresql), values)
 
 
 def _parts(items: Collection[Any]) -> list[list[Any]]:
@@ -220,10 +229,38 @@ def _parts(items: Collection[Any]) -> list[list[Any]]:
     return [listed[start : start + _MANY] for start in range(0, len(listed), _MANY)]
 
 
-def _these(table: Table, subjects: Collection[Subject]) -> ColumnElement[bool]:
-    named = [(subject.kind, subject.account, subject.name) for subject in subjects]
-    return tuple_(table.c.kind, table.c.account, table.c.subject).in_(named)
+def _key(subject: Subject) -> tuple[str, str, str]:
+    return subject.kind, subject.account, subject.name
 
 
 def _same(one: Table, other: Table) -> ColumnElement[bool]:
     return and_(*(one.c[name] == other.c[name] for name in _SUBJECT))
+
+
+# Put together once: that takes longer than to run them.
+
+
+@cache
+def _replacing(table: Table, *, postgresql: bool) -> Any:
+    making = postgresql_insert(table) if postgresql else sqlite_insert(table)
+    key = [column.name for column in table.primary_key]
+    rest = {column.name: making.excluded[column.name] for column in table.c if column.name not in key}
+    return making.on_conflict_do_update(index_elements=key, set_=rest)
+
+
+def _of_subjects(table: Table) -> Select[Any]:
+    subject = tuple_(*(table.c[name] for name in _SUBJECT))
+    return select(table).where(table.c.account == bindparam("owner"), subject.in_(_THESE))
+
+
+_THESE: BindParameter[Any] = bindparam("these", expanding=True)
+_AT_SITES = select(tables.conditions).where(
+    tables.conditions.c.account == bindparam("owner"), tables.conditions.c.site.in_(_THESE)
+)
+_CONDITIONS = _of_subjects(tables.conditions)
+_TOLD = _of_subjects(tables.told)
+_SILENCES = (
+    select(tables.silences)
+    .where(tables.silences.c.from_at <= bindparam("at"), tables.silences.c.until_at > bindparam("at"))
+    .order_by(tables.silences.c.id)
+)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Integer,
     Row,
     Select,
+    Update,
     and_,
     bindparam,
     delete,
@@ -48,26 +49,21 @@ class SqlOutbox:
         """Write notifications, each with its deliveries; return the notifications' ids."""
         if not promised:
             return []
-        inserted = await self._conn.execute(
-            insert(notifications).returning(notifications.c.id, sort_by_parameter_order=True),
-            [rows.from_notification(told) for told, _ in promised],
-        )
-        written = inserted.all()
+        written = (await self._conn.execute(_SAY, [rows.from_notification(told) for told, _ in promised])).all()
         values = [
             asdict(promise) | {"notification": row.id, "outcome": Outcome.PENDING, "attempts": 0}
             for row, (_, promises) in zip(written, promised, strict=True)
             for promise in promises
         ]
         if values:
-            await self._conn.execute(insert(deliveries), values)
+            await self._conn.execute(_PROMISE, values)
         return [row.id for row in written]
 
     async def notifications(self, ids: Collection[int]) -> dict[int, Notification]:
         """Return notifications by id."""
-        n = notifications.c
         if not ids:
             return {}
-        found = await self._conn.execute(select(n.id, n.content).where(n.id.in_(set(ids))))
+        found = await self._conn.execute(_WORDS, {"ids": list(set(ids))})
         return {row.id: rows.to_notification(row.content) for row in found}
 
     async def hold(self, channel: str, now: datetime) -> bool:
@@ -76,9 +72,7 @@ class SqlOutbox:
         One at a time makes a storm's count and a lane's order right for several processes. SQLite has one writer
         anyway.
         """
-        d = deliveries.c
-        due = exists().where(d.outcome == Outcome.PENDING, d.channel == channel, d.due_at <= now)
-        if not await self._conn.scalar(select(due)):
+        if not await self._conn.scalar(_ANY_DUE, {"whose": channel, "now": now}):
             return False
         if self._conn.dialect.name == "postgresql":
             await self._conn.execute(select(func.pg_advisory_xact_lock(_CLAIMS, func.hashtext(channel))))
@@ -107,18 +101,9 @@ class SqlOutbox:
 
     async def sent(self, channel: str, *, since: datetime, now: datetime) -> list[Sent]:
         """Return the channel's messages since then; each lane that is being sent now counts as one of this moment."""
-        d, a = deliveries, attempts
-        leased = and_(d.c.channel == channel, d.c.outcome == Outcome.PENDING, d.c.leased_until > now)
-        under_way = select(d.c.lane).distinct().where(leased)
-        messages = (
-            select(func.max(a.c.started_at).label("at"), func.count(d.c.lane.distinct()).label("lanes"))
-            .join_from(a, d, d.c.id == a.c.delivery)
-            .where(a.c.started_at > since, d.c.channel == channel, a.c.message.is_not(None))
-            .group_by(a.c.message)
-        )
-        return [Sent(at=row.at, lanes=row.lanes) for row in await self._conn.execute(messages)] + [
-            Sent(at=now) for _ in await self._conn.execute(under_way)
-        ]
+        messages = await self._conn.execute(_MESSAGES, {"whose": channel, "since": since})
+        under_way = await self._conn.execute(_UNDER_WAY, {"whose": channel, "now": now})
+        return [Sent(at=row.at, lanes=row.lanes) for row in messages] + [Sent(at=now) for _ in under_way]
 
     async def claim(
         self, channel: str, *, whole: bool, lanes: int | None, now: datetime, until: datetime, owner: str
@@ -147,11 +132,10 @@ class SqlOutbox:
         """Write what came of a message's deliveries; return those whose lease was not lost to another meanwhile."""
         held = [settlement for settlement in settlements if await self._settle(settlement)]
         if held:
-            await self._conn.execute(insert(attempts), [_attempt(settlement) for settlement in held])
+            await self._conn.execute(_ATTEMPT, [_attempt(settlement) for settlement in held])
         return held
 
     async def _settle(self, s: Settlement) -> bool:
-        d = deliveries
         values = {
             "outcome": s.outcome,
             "cause": s.cause and s.cause[:_CAUSE_LENGTH],
@@ -159,15 +143,9 @@ class SqlOutbox:
             "uncertain": s.uncertain,
             "settled_at": s.ended_at if s.outcome is not Outcome.PENDING else None,
             "due_at": s.due_at or s.claimed.promise.due_at,
-            "leased_until": None,
-            "leased_by": None,
         }
-        held = await self._conn.execute(
-            update(d)
-            .where(d.c.id == s.claimed.id, d.c.leased_by == s.owner, d.c.attempts == s.claimed.attempt)
-            .values(values)
-        )
-        return held.rowcount > 0
+        these = {"its": s.claimed.id, "owner": s.owner, "attempt": s.claimed.attempt}
+        return (await self._conn.execute(_SETTLE, values | these)).rowcount > 0
 
     async def abandoned(self, delivery: int) -> Claimed | None:
         """Return a delivery that was abandoned."""
@@ -358,6 +336,51 @@ def _choice(*, whole: bool) -> Select[Any]:
     )
 
 
+def _messages() -> Select[Any, int]:
+    """When the channel's messages went out, and of how many lanes each told."""
+    d, a = deliveries.c, attempts.c
+    return (
+        select(func.max(a.started_at).label("at"), func.count(d.lane.distinct()).label("lanes"))
+        .join_from(attempts, deliveries, d.id == a.delivery)
+        .where(a.started_at > bindparam("since"), d.channel == bindparam("whose"), a.message.is_not(None))
+        .group_by(a.message)
+    )
+
+
+def _under_way() -> Select[Any]:
+    """The lanes that are being sent."""
+    d = deliveries.c
+    leased = and_(d.channel == bindparam("whose"), d.outcome == Outcome.PENDING, d.leased_until > bindparam("now"))
+    return select(d.lane).distinct().where(leased)
+
+
+def _settle() -> Update:
+    """Write what came of a delivery that its owner still has leased."""
+    d = deliveries.c
+    new = ("outcome", "cause", "receipt", "uncertain", "settled_at", "due_at")
+    return (
+        update(deliveries)
+        .where(d.id == bindparam("its"), d.leased_by == bindparam("owner"), d.attempts == bindparam("attempt"))
+        .values({name: bindparam(name) for name in new} | {"leased_until": None, "leased_by": None})
+    )
+
+
+_SAY = insert(notifications).returning(notifications.c.id, sort_by_parameter_order=True)
+_PROMISE = insert(deliveries)
+_ATTEMPT = insert(attempts)
+_WORDS = select(notifications.c.id, notifications.c.content).where(
+    notifications.c.id.in_(bindparam("ids", expanding=True))
+)
+_MESSAGES = _messages()
+_UNDER_WAY = _under_way()
+_ANY_DUE = select(
+    exists().where(
+        deliveries.c.outcome == Outcome.PENDING,
+        deliveries.c.channel == bindparam("whose"),
+        deliveries.c.due_at <= bindparam("now"),
+    )
+)
+_SETTLE = _settle()
 _PASSING = _passing()
 _CHOICE = {whole: _choice(whole=whole) for whole in (True, False)}
 _LEASE = (

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Select, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
@@ -24,23 +25,23 @@ class SqlRecord:
         """Keep observations."""
         if observations:
             values = [rows.from_observation(seen) for seen in observations]
-            await self._conn.execute(insert(tables.observations), values)
+            await self._conn.execute(_OBSERVATIONS, values)
 
     async def transitions(self, transitions: Collection[Transition]) -> None:
         """Keep transitions."""
         if transitions:
-            await self._conn.execute(insert(tables.transitions), [asdict(t) for t in transitions])
+            await self._conn.execute(_TRANSITIONS, [asdict(t) for t in transitions])
 
     async def gaps(self, gaps: Collection[Gap]) -> None:
         """Keep gaps."""
         if gaps:
-            await self._conn.execute(insert(tables.gaps), [asdict(gap) for gap in gaps])
+            await self._conn.execute(_GAPS, [asdict(gap) for gap in gaps])
 
     async def open_incidents(self, incidents: Collection[Incident]) -> None:
         """Keep new incidents."""
         if incidents:
             values = [rows.from_incident(incident) for incident in incidents]
-            await self._conn.execute(insert(tables.incidents), values)
+            await self._conn.execute(_INCIDENTS, values)
 
     async def worsen_incident(self, key: str, severity: Severity) -> None:
         """Raise an open incident's severity."""
@@ -50,43 +51,54 @@ class SqlRecord:
     async def close_incidents(self, ends: Mapping[str, datetime]) -> None:
         """End incidents, by key, each at its time."""
         if ends:
-            i = tables.incidents
-            closing = update(i).where(i.c.key == bindparam("ended"), i.c.closed_at.is_(None))
-            values = [{"ended": key, "at": at} for key, at in ends.items()]
-            await self._conn.execute(closing.values(closed_at=bindparam("at")), values)
+            await self._conn.execute(_CLOSE, [{"ended": key, "at": at} for key, at in ends.items()])
 
     async def incidents(self, keys: Collection[str]) -> dict[str, Incident]:
         """Return incidents by key."""
-        i = tables.incidents
         if not keys:
             return {}
-        found = await self._conn.execute(select(i).where(i.c.key.in_(list(keys))))
+        found = await self._conn.execute(_BY_KEY, {"keys": list(keys)})
         return {row.key: rows.to_incident(row) for row in found}
 
     async def last_incident(self, kind: IncidentKind, account: str, subject: str) -> Incident | None:
         """Return the newest incident of a subject."""
-        i = tables.incidents
-        query = (
-            select(i)
-            .where(i.c.kind == kind, i.c.account == account, i.c.subject == subject)
-            .order_by(i.c.number.desc())
-            .limit(1)
-        )
-        row = (await self._conn.execute(query)).one_or_none()
-        return None if row is None else rows.to_incident(row)
+        return (await self.last_incidents(kind, account, [subject])).get(subject)
 
     async def last_incidents(self, kind: IncidentKind, account: str, subjects: Collection[str]) -> dict[str, Incident]:
         """Return the newest incident of each subject that ever had one."""
-        i = tables.incidents
-        query = (
-            select(i)
-            .where(i.c.kind == kind, i.c.account == account, i.c.subject.in_(list(subjects)))
-            .order_by(i.c.number)
-        )
-        return {row.subject: rows.to_incident(row) for row in await self._conn.execute(query)}
+        found = await self._conn.execute(_LAST, {"kind": kind, "account": account, "subjects": list(subjects)})
+        return {row.subject: rows.to_incident(row) for row in found}
 
     async def open_incidents_of(self, kind: IncidentKind) -> list[Incident]:
         """Return the open incidents of a kind, oldest first."""
         i = tables.incidents
         query = select(i).where(i.c.kind == kind, i.c.closed_at.is_(None)).order_by(i.c.id)
         return [rows.to_incident(row) for row in await self._conn.execute(query)]
+
+
+# Put together once: that takes longer than to run them.
+
+
+def _last() -> Select[Any]:
+    i, other = tables.incidents, tables.incidents.alias()
+    same = (other.c.kind == i.c.kind, other.c.account == i.c.account, other.c.subject == i.c.subject)
+    newest = select(func.max(other.c.number)).where(*same).scalar_subquery()
+    subjects = i.c.subject.in_(bindparam("subjects", expanding=True))
+    return (
+        select(i)
+        .where(i.c.kind == bindparam("kind"), i.c.account == bindparam("account"), subjects)
+        .where(i.c.number == newest)
+    )
+
+
+_OBSERVATIONS = insert(tables.observations)
+_TRANSITIONS = insert(tables.transitions)
+_GAPS = insert(tables.gaps)
+_INCIDENTS = insert(tables.incidents)
+_BY_KEY = select(tables.incidents).where(tables.incidents.c.key.in_(bindparam("keys", expanding=True)))
+_CLOSE = (
+    update(tables.incidents)
+    .where(tables.incidents.c.key == bindparam("ended"), tables.incidents.c.closed_at.is_(None))
+    .values(closed_at=bindparam("at"))
+)
+_LAST = _last()

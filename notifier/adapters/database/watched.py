@@ -3,10 +3,11 @@
 import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ARRAY, FromClause, Table, Text, bindparam, cast, func, or_, select, update
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, Table, Text, bindparam, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +21,6 @@ from notifier.domain.site import Member, Site
 from notifier.domain.state import State
 from notifier.errors import ConflictError
 
-_MANY = 500  # names in one statement
 _SAME_LINK = (states.c.account == interconnects.c.account) & (states.c.name == interconnects.c.name)
 
 
@@ -31,11 +31,12 @@ class SqlWatched:
         self._conn = conn
         self._postgresql = conn.dialect.name == "postgresql"
 
-    async def links(self, account: str) -> dict[str, Interconnect]:
-        """Return the watched interconnects by name."""
-        found = await self._conn.execute(
-            select(interconnects).where(interconnects.c.account == account, interconnects.c.watched)
-        )
+    async def links(self, account: str, names: Collection[str] | None = None) -> dict[str, Interconnect]:
+        """Return the watched interconnects by name: these, or all."""
+        values: rows.Values = {"account": account}
+        if names is not None:
+            values["names"] = self._list(names)
+        found = await self._conn.execute(_links(postgresql=self._postgresql, named=names is not None), values)
         return {row.name: rows.to_link(row) for row in found}
 
     async def enrolled(self, account: str) -> dict[str, Known]:
@@ -58,22 +59,18 @@ class SqlWatched:
             for link in links
         ]
         if values:
-            insert = self._insert(table)
+            insert = _insert(table, postgresql=self._postgresql)
             await self._conn.execute(insert.on_conflict_do_update(**_replacing(insert, table)), values)
 
     async def states(self, account: str, names: Collection[str]) -> dict[str, State]:
         """Return the stored states by name."""
-        query = select(states).where(states.c.account == account, self._named(names))
-        # Always in the same order, so that two writers can't wait for each other.
-        found = await self._conn.execute(query.order_by(states.c.name).with_for_update())
+        values = {"account": account, "names": self._list(names)}
+        found = await self._conn.execute(_states(postgresql=self._postgresql), values)
         return {row.name: rows.to_state(row) for row in found}
 
-    def _named(self, names: Collection[str]) -> Any:
-        """Match any number of names with one bound value."""
-        if self._postgresql:
-            return states.c.name == func.any(bindparam(None, list(names), type_=ARRAY(Text)))
-        listed = func.json_each(bindparam(None, json.dumps(list(names)), type_=Text)).table_valued("value")
-        return states.c.name.in_(select(listed.c.value))
+    def _list(self, names: Collection[str]) -> list[str] | str:
+        """Make the one bound value that `_named` takes."""
+        return list(names) if self._postgresql else json.dumps(list(names))
 
     async def save_states(self, changed: Collection[State]) -> None:
         """Write states, each as version + 1; ConflictError if one was saved meanwhile."""
@@ -152,16 +149,9 @@ class SqlWatched:
     async def sites(self, account: str, names: Collection[str]) -> dict[str, Site]:
         """Return sites of the account with their watched links."""
         members: dict[str, list[Member]] = {name: [] for name in names}
-        columns = (states.c.status, states.c.reason, states.c.incident, states.c.candidate)
-        for some in _parts(names):
-            query = (
-                select(interconnects.c.site, interconnects.c.name, *columns)
-                .join_from(interconnects, states, _SAME_LINK, isouter=True)
-                .where(interconnects.c.account == account, interconnects.c.watched, interconnects.c.site.in_(some))
-                .order_by(interconnects.c.name)
-            )
-            for row in await self._conn.execute(query):
-                members[row.site].append(rows.to_member(row))
+        values = {"account": account, "names": self._list(names)}
+        for row in await self._conn.execute(_members(postgresql=self._postgresql), values):
+            members[row.site].append(rows.to_member(row))
         return {name: Site(account=account, name=name, members=tuple(found)) for name, found in members.items()}
 
     async def flapping(self, account: str) -> list[State]:
@@ -175,23 +165,59 @@ class SqlWatched:
         blind = await self._conn.execute(select(views.c.account).where(views.c.incident.is_not(None)))
         return {row.account for row in (*seen, *blind)}
 
-    def _insert(self, table: Table) -> Any:
-        return postgresql_insert(table) if self._postgresql else sqlite_insert(table)
-
     async def _save(self, table: Table, values: list[rows.Values]) -> None:
         """Insert or replace, but only what is exactly one version older; all rows in one statement."""
-        insert = self._insert(table)
-        saving = insert.on_conflict_do_update(
-            **_replacing(insert, table), where=table.c.version == insert.excluded.version - 1
-        ).returning(table.c.version)
-        saved = (await self._conn.execute(saving, values)).all()
+        saved = (await self._conn.execute(_saving(table, postgresql=self._postgresql), values)).all()
         if len(saved) != len(values):
             raise ConflictError(f"{len(values) - len(saved)} of {len(values)} {table.name} changed meanwhile")
 
 
-def _parts(names: Collection[str]) -> list[list[str]]:
-    listed = list(names)
-    return [listed[start : start + _MANY] for start in range(0, len(listed), _MANY)]
+# Put together once: that takes longer than to run them.
+
+
+@cache
+def _links(*, postgresql: bool, named: bool) -> Select[Any]:
+    i = interconnects
+    links = select(i).where(i.c.account == bindparam("account"), i.c.watched)
+    return links.where(_named(i.c.name, postgresql=postgresql)) if named else links
+
+
+@cache
+def _states(*, postgresql: bool) -> Select[Any]:
+    named = _named(states.c.name, postgresql=postgresql)
+    query = select(states).where(states.c.account == bindparam("account"), named)
+    # Always in the same order, so that two writers can't wait for each other.
+    return query.order_by(states.c.name).with_for_update()
+
+
+@cache
+def _members(*, postgresql: bool) -> Select[Any]:
+    i, s = interconnects, states
+    return (
+        select(i.c.site, i.c.name, s.c.status, s.c.reason, s.c.incident, s.c.candidate)
+        .join_from(i, s, _SAME_LINK, isouter=True)
+        .where(i.c.account == bindparam("account"), i.c.watched, _named(i.c.site, postgresql=postgresql))
+        .order_by(i.c.name)
+    )
+
+
+@cache
+def _saving(table: Table, *, postgresql: bool) -> Any:
+    insert = _insert(table, postgresql=postgresql)
+    newer = table.c.version == insert.excluded.version - 1
+    return insert.on_conflict_do_update(**_replacing(insert, table), where=newer).returning(table.c.version)
+
+
+def _named(column: ColumnElement[Any], *, postgresql: bool) -> ColumnElement[bool]:
+    """Match any number of `names` with one bound value."""
+    if postgresql:
+        return column == func.any(bindparam("names", type_=ARRAY(Text)))
+    listed = func.json_each(bindparam("names", type_=Text)).table_valued("value")
+    return column.in_(select(listed.c.value))
+
+
+def _insert(table: Table, *, postgresql: bool) -> Any:
+    return postgresql_insert(table) if postgresql else sqlite_insert(table)
 
 
 def _replacing(insert: Any, table: Table) -> dict[str, Any]:
