@@ -18,6 +18,7 @@ BAD = {
     "timeout": "json://anna:s3cr3t-0ne@example.test/?rto=s3cr3t-tw0",
     "port": "json://s3cr3t-0ne:99999999/",
     "words": "s3cr3t-0ne s3cr3t-tw0",
+    "what the plugin itself fails at": "json://s3cr3t@example.test?tz=%00",
 }
 GOOD = ["slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", "console://here", "ntfy://topic", "pagerduty://K@x"]
 

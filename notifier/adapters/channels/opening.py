@@ -119,10 +119,12 @@ def _plugin(url: str) -> NotifyBase:
 def _spoken_to(url: str, asset: AppriseAsset) -> NotifyBase | None:
     """Have the one plugin read the URL that it is for, if it is one of those with a class of ours and a good one."""
     plugin = _SPOKEN_TO.get(url.partition("://")[0].lower())
-    parts = plugin.parse_url(url.replace("/#", "/%23")) if plugin is not None else None
+    if plugin is None:
+        return None
     try:
-        return plugin(**parts, asset=asset) if plugin is not None and parts else None
-    except TypeError:  # how a plugin refuses
+        parts = plugin.parse_url(url.replace("/#", "/%23"))  # as Apprise does: Slack's channels begin with it
+        return plugin(**parts, asset=asset) if parts else None
+    except Exception:  # noqa: BLE001 - whatever it is, Apprise meets it again, and says what is wrong
         return None
 
 
