@@ -12,7 +12,6 @@ from sqlalchemy import (
     Integer,
     Row,
     Select,
-    Update,
     and_,
     bindparam,
     delete,
@@ -130,22 +129,13 @@ class SqlOutbox:
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settlement]:
         """Write what came of a message's deliveries; return those whose lease was not lost to another meanwhile."""
-        held = [settlement for settlement in settlements if await self._settle(settlement)]
+        leased = await self._conn.execute(_LEASED, {"ids": [each.claimed.id for each in settlements]})
+        owners = {row.id: (row.leased_by, row.attempts) for row in leased}
+        held = [each for each in settlements if owners.get(each.claimed.id) == (each.owner, each.claimed.attempt)]
         if held:
+            await self._conn.execute(_SETTLE, [_settled(settlement) for settlement in held])
             await self._conn.execute(_ATTEMPT, [_attempt(settlement) for settlement in held])
         return held
-
-    async def _settle(self, s: Settlement) -> bool:
-        values = {
-            "outcome": s.outcome,
-            "cause": s.cause and s.cause[:_CAUSE_LENGTH],
-            "receipt": s.answer.receipt if isinstance(s.answer, Accepted) else None,
-            "uncertain": s.uncertain,
-            "settled_at": s.ended_at if s.outcome is not Outcome.PENDING else None,
-            "due_at": s.due_at or s.claimed.promise.due_at,
-        }
-        these = {"its": s.claimed.id, "owner": s.owner, "attempt": s.claimed.attempt}
-        return (await self._conn.execute(_SETTLE, values | these)).rowcount > 0
 
     async def abandoned(self, delivery: int) -> Claimed | None:
         """Return a delivery that was abandoned."""
@@ -354,17 +344,6 @@ def _under_way() -> Select[Any]:
     return select(d.lane).distinct().where(leased)
 
 
-def _settle() -> Update:
-    """Write what came of a delivery that its owner still has leased."""
-    d = deliveries.c
-    new = ("outcome", "cause", "receipt", "uncertain", "settled_at", "due_at")
-    return (
-        update(deliveries)
-        .where(d.id == bindparam("its"), d.leased_by == bindparam("owner"), d.attempts == bindparam("attempt"))
-        .values({name: bindparam(name) for name in new} | {"leased_until": None, "leased_by": None})
-    )
-
-
 _SAY = insert(notifications).returning(notifications.c.id, sort_by_parameter_order=True)
 _PROMISE = insert(deliveries)
 _ATTEMPT = insert(attempts)
@@ -380,7 +359,26 @@ _ANY_DUE = select(
         deliveries.c.due_at <= bindparam("now"),
     )
 )
-_SETTLE = _settle()
+_LEASED = (
+    select(deliveries.c.id, deliveries.c.leased_by, deliveries.c.attempts)
+    .where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(deliveries.c.id)
+    .with_for_update()
+)
+_SETTLE = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("its"))
+    .values(
+        outcome=bindparam("outcome"),
+        cause=bindparam("cause"),
+        receipt=bindparam("receipt"),
+        uncertain=bindparam("uncertain"),
+        settled_at=bindparam("settled_at"),
+        due_at=bindparam("due_at"),
+        leased_until=None,
+        leased_by=None,
+    )
+)
 _PASSING = _passing()
 _CHOICE = {whole: _choice(whole=whole) for whole in (True, False)}
 _LEASE = (
@@ -417,6 +415,18 @@ def _claimed(row: Row[Any], told: Notification) -> Claimed:
             why=row.why or "",
         ),
     )
+
+
+def _settled(s: Settlement) -> rows.Values:
+    return {
+        "its": s.claimed.id,
+        "outcome": s.outcome,
+        "cause": s.cause and s.cause[:_CAUSE_LENGTH],
+        "receipt": s.answer.receipt if isinstance(s.answer, Accepted) else None,
+        "uncertain": s.uncertain,
+        "settled_at": s.ended_at if s.outcome is not Outcome.PENDING else None,
+        "due_at": s.due_at or s.claimed.promise.due_at,
+    }
 
 
 def _attempt(s: Settlement) -> rows.Values:
