@@ -1,7 +1,6 @@
 """Queries on what was promised to the channels (R15, R16)."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,7 +49,7 @@ class SqlOutbox:
             return []
         written = (await self._conn.execute(_SAY, [rows.from_notification(told) for told, _ in promised])).all()
         values = [
-            asdict(promise) | {"notification": row.id, "outcome": Outcome.PENDING, "attempts": 0}
+            rows.values(promise) | {"notification": row.id, "outcome": Outcome.PENDING, "attempts": 0}
             for row, (_, promises) in zip(written, promised, strict=True)
             for promise in promises
         ]

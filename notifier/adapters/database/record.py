@@ -1,7 +1,6 @@
 """Queries on what happened: observations, transitions, gaps, incidents."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -30,12 +29,12 @@ class SqlRecord:
     async def transitions(self, transitions: Collection[Transition]) -> None:
         """Keep transitions."""
         if transitions:
-            await self._conn.execute(_TRANSITIONS, [asdict(t) for t in transitions])
+            await self._conn.execute(_TRANSITIONS, [rows.values(t) for t in transitions])
 
     async def gaps(self, gaps: Collection[Gap]) -> None:
         """Keep gaps."""
         if gaps:
-            await self._conn.execute(_GAPS, [asdict(gap) for gap in gaps])
+            await self._conn.execute(_GAPS, [rows.values(gap) for gap in gaps])
 
     async def open_incidents(self, incidents: Collection[Incident]) -> None:
         """Keep new incidents."""

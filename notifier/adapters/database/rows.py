@@ -1,6 +1,6 @@
 """Between domain values and rows."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,9 +22,14 @@ from notifier.domain.telling import Told
 Values = dict[str, Any]
 
 
+def values(flat: Any) -> Values:
+    """Return a dataclass's fields by name; its own `asdict` copies what they hold, at ten times the cost."""
+    return {field.name: getattr(flat, field.name) for field in fields(flat)}
+
+
 def from_link(link: Interconnect) -> Values:
     """Make a row of an interconnect."""
-    return asdict(link)
+    return values(link)
 
 
 def to_link(row: Row[Any]) -> Interconnect:
@@ -97,14 +102,14 @@ def from_state(state: State) -> Values:
 
 def to_state(row: Row[Any]) -> State:
     """Read a state."""
-    values = dict(row._mapping)  # noqa: SLF001 - the documented way to a row's names
-    seen, observed = values["last_seen_at"], values["observed_at"]
+    found = dict(row._mapping)  # noqa: SLF001 - the documented way to a row's names
+    seen, observed = found["last_seen_at"], found["observed_at"]
     # "Last seen" is written by itself for unchanged polls; the last look is never older than it.
-    values["observed_at"] = max(filter(None, (seen, observed)), default=None)
-    values["candidate"] = to_candidate(values["candidate"])
-    values["cause"] = to_cause(values["cause"])
-    values["changes"] = tuple(datetime.fromisoformat(at) for at in values["changes"])
-    return State(**values)
+    found["observed_at"] = max(filter(None, (seen, observed)), default=None)
+    found["candidate"] = to_candidate(found["candidate"])
+    found["cause"] = to_cause(found["cause"])
+    found["changes"] = tuple(datetime.fromisoformat(at) for at in found["changes"])
+    return State(**found)
 
 
 def to_candidate(json: Values | None) -> Candidate | None:
@@ -150,8 +155,8 @@ def from_view(view: View) -> Values:
 
 def to_view(row: Row[Any]) -> View:
     """Read a view."""
-    values = dict(row._mapping)  # noqa: SLF001 - the documented way to a row's names
-    return View(**values | {"listing_cause": to_cause(values["listing_cause"])})
+    found = dict(row._mapping)  # noqa: SLF001 - the documented way to a row's names
+    return View(**found | {"listing_cause": to_cause(found["listing_cause"])})
 
 
 def from_observation(seen: Observation) -> Values:
@@ -164,9 +169,9 @@ def from_observation(seen: Observation) -> Values:
 
 def from_incident(incident: Incident) -> Values:
     """Make a row of a new incident."""
-    values = asdict(incident) | {"key": incident.key}
-    del values["acknowledgement"]
-    return values
+    row = values(incident) | {"key": incident.key}
+    del row["acknowledgement"]
+    return row
 
 
 def to_incident(row: Row[Any]) -> Incident:
@@ -282,7 +287,7 @@ def to_silence(row: Row[Any]) -> Silence:
 
 def from_notification(told: Notification) -> Values:
     """Make a row of a notification; the words go into one JSON document."""
-    content = asdict(told) | {
+    content = values(told) | {
         "observed_at": told.observed_at.isoformat(),
         "recorded_at": told.recorded_at.isoformat(),
     }
