@@ -165,8 +165,9 @@ class Events:
                         stream.offer(event)
                 if feed.more:
                     continue
-            if self._backing.rules != rules:
-                self._let_go()  # who may see what has changed: they come back, and show who they are
+            if self._backing.rules != rules or (feed is not None and feed.lost):
+                # Who may see what has changed, or something is not known any more: they come back, and are told so.
+                self._let_go()
                 return
             await asyncio.sleep(_EVERY_S)
 
