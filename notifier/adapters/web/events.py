@@ -160,6 +160,8 @@ class Events:
             if feed is not None:
                 cursor = feed.cursor
                 began.set()
+                if feed.events:
+                    insight.refresh()  # who looks again because of one of these is to see it
                 for event in feed.events:
                     for stream in list(self._streams):
                         stream.offer(event)
