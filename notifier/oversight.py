@@ -4,14 +4,16 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from notifier.adapters.clock import SystemClock
 from notifier.adapters.scheduler import Scheduler
 from notifier.adapters.systemd import Systemd
+from notifier.domain.figures import Figures, Reloads
 from notifier.domain.health import Vital
 from notifier.errors import ListenError
 from notifier.pipeline.health import Health
+from notifier.ports import Clock, Counting
 from notifier.settings import WebSettings
 from notifier.settings.address import parse_address
 
@@ -21,23 +23,39 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+class Overseen(Protocol):
+    """What is looked after; a reload puts another in its place."""
+
+    @property
+    def health(self) -> Health:
+        """Whether it does its work."""
+        ...
+
+    def figures(self) -> Figures:
+        """Return how it stands; nobody is asked for it."""
+        ...
+
+
 class Oversight:
     """Tells the init system, and whoever asks over HTTP, how the service is (R30)."""
 
-    def __init__(self, web: WebSettings) -> None:
-        """Listen, but answer nobody yet.
+    def __init__(self, web: WebSettings, *, database: Counting, clock: Clock, reloads: Reloads) -> None:
+        """Listen, but answer nobody yet. The database is asked for what memory does not know; `clock` is the service's.
 
         Raises:
             ListenError: The address was asked for, and can't be had.
         """
-        self._health: Health
+        self._overseen: Overseen
+        self._database = database
+        self._clock = clock
+        self._reloads = reloads
         self._server = self._listening(web)
         self._systemd = Systemd()
         self._scheduler = Scheduler(SystemClock())  # its own: a reload may take long, and must not be taken for death
 
-    def open(self, health: Health, tasks: asyncio.TaskGroup) -> None:
-        """Answer from now on, and tell of this health; the service does its work."""
-        self._health = health
+    def open(self, overseen: Overseen, tasks: asyncio.TaskGroup) -> None:
+        """Answer from now on, and tell how this is; the service does its work."""
+        self._overseen = overseen
         if self._server is not None:
             tasks.create_task(self._server.serve())
             _log.info("listening", extra={"fields": {"address": self._server.address}})
@@ -50,9 +68,9 @@ class Oversight:
         """A new configuration is being taken."""
         self._systemd.reloading()
 
-    def reloaded(self, health: Health) -> None:
-        """That is over, one way or the other; tell of this health from now on."""
-        self._health = health
+    def reloaded(self, overseen: Overseen) -> None:
+        """That is over, one way or the other; tell how this is from now on."""
+        self._overseen = overseen
         self._systemd.ready(self._status())
 
     def stopping(self) -> None:
@@ -74,13 +92,16 @@ class Oversight:
         return "; ".join(self._ailments().values()) or "healthy"
 
     def _ailments(self) -> Mapping[Vital, str]:
-        return self._health.ailments()
+        return self._overseen.health.ailments()
+
+    def _figures(self) -> Figures:
+        return self._overseen.figures()
 
     def _listening(self, web: WebSettings) -> "WebServer | None":
         if web.listen is None:
             return None
         # Imported when it is needed: it takes a tenth of a second, which the other commands need not wait for.
-        from notifier.adapters.web import WebServer, bind, make_app  # noqa: PLC0415
+        from notifier.adapters.web import Metrics, WebServer, bind, make_app  # noqa: PLC0415
 
         try:
             listening = bind(*parse_address(web.listen))
@@ -89,4 +110,6 @@ class Oversight:
                 raise
             _log.warning("not listening, and doing without", extra={"fields": {"cause": str(error)}})
             return None
-        return WebServer(make_app(self._ailments), listening)
+        metrics = Metrics(self._figures, database=self._database, reloads=self._reloads, clock=self._clock)
+        token = None if web.token is None else web.token.get_secret_value()
+        return WebServer(make_app(self._ailments, metrics, token), listening)

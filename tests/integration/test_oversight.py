@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from notifier.domain.figures import Figures, Reloads
 from notifier.oversight import Oversight
 from notifier.pipeline.audit import Audit
 from notifier.pipeline.health import Health
@@ -15,9 +16,25 @@ from notifier.pipeline.telling import Teller
 from notifier.settings import WebSettings
 from tests.support.examples import seconds
 from tests.support.fakes import FakeClock
+from tests.support.figures import Counter
 from tests.support.init_system import InitSystem
 from tests.support.memory import MemoryDatabase
 from tests.support.process import until
+
+
+class Overseen:
+    """Has a health, and nobody asks for its figures."""
+
+    def __init__(self, health: Health) -> None:
+        self.health = health
+
+    def figures(self) -> Figures:
+        raise NotImplementedError
+
+
+def overseeing(clock: FakeClock) -> Oversight:
+    return Oversight(WebSettings(listen=None), database=Counter(), clock=clock, reloads=Reloads())
+
 
 STILL = {"STATUS": "nothing was begun for 20s"}
 
@@ -52,8 +69,8 @@ async def test_it_lives_while_its_schedule_moves_and_not_while_that_stands_still
     init_system: InitSystem, clock: FakeClock, health: Health
 ) -> None:
     with init_system.listening():
-        async with asyncio.TaskGroup() as tasks, aclosing(Oversight(WebSettings(listen=None))) as oversight:
-            oversight.open(health, tasks)
+        async with asyncio.TaskGroup() as tasks, aclosing(overseeing(clock)) as oversight:
+            oversight.open(Overseen(health), tasks)
             await until(lambda: init_system.count("WATCHDOG=1") > 1)
             clock.advance(seconds(20))
             await until(lambda: init_system.told[-3:] == [STILL] * 3)
@@ -65,8 +82,8 @@ async def test_a_reload_that_takes_long_is_not_taken_for_death(
     init_system: InitSystem, clock: FakeClock, health: Health
 ) -> None:
     with init_system.listening():
-        async with asyncio.TaskGroup() as tasks, aclosing(Oversight(WebSettings(listen=None))) as oversight:
-            oversight.open(health, tasks)
+        async with asyncio.TaskGroup() as tasks, aclosing(overseeing(clock)) as oversight:
+            oversight.open(Overseen(health), tasks)
             oversight.reloading()
             health.rest()
             clock.advance(seconds(600))
@@ -75,9 +92,9 @@ async def test_a_reload_that_takes_long_is_not_taken_for_death(
             assert "the database has not answered for 10m" in init_system.told[-1]["STATUS"]
 
 
-async def test_without_an_init_system_nobody_is_told(health: Health) -> None:
-    async with asyncio.TaskGroup() as tasks, aclosing(Oversight(WebSettings(listen=None))) as oversight:
-        oversight.open(health, tasks)
+async def test_without_an_init_system_nobody_is_told(clock: FakeClock, health: Health) -> None:
+    async with asyncio.TaskGroup() as tasks, aclosing(overseeing(clock)) as oversight:
+        oversight.open(Overseen(health), tasks)
         oversight.reloading()
-        oversight.reloaded(health)
+        oversight.reloaded(Overseen(health))
         oversight.stopping()

@@ -1,0 +1,124 @@
+"""What the service did, counted as it happens: it outlives a reload, not the process."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from notifier.domain.decision import Change, Transition
+from notifier.domain.notification import Kind, Notification
+from notifier.domain.observation import CauseKind, Seen, Sight
+
+SEEN = "seen"
+FAULT = "fault"  # of ours: what Cloudflare answered, if it did, is lost
+_OUTCOMES = (SEEN, *(kind for kind in CauseKind if kind is not CauseKind.EMPTY_LISTING), FAULT)
+
+_POLL_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_LATENCY_S = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14400, 86400)
+
+
+class Distribution:
+    """How many values, in seconds, fell between which bounds, and their sum.
+
+    `counts` has one number for each bound, of the values up to it and above the one before, and one for all beyond.
+    """
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count a value."""
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.sum += seconds
+
+
+class Polls:
+    """What came of an account's polls, and how long those took that asked."""
+
+    __slots__ = ("outcomes", "took")
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, int] = dict.fromkeys(_OUTCOMES, 0)
+        self.took = Distribution(_POLL_S)
+
+    def ended(self, sight: Sight, took: timedelta) -> None:
+        """Count a poll."""
+        if isinstance(sight, Seen):
+            self.outcomes[SEEN] += 1
+        else:
+            self.outcomes[sight.cause.kind] += 1
+            if sight.cause.kind is CauseKind.OVER_BUDGET:
+                return
+        self.took.add(took.total_seconds())
+
+    def failed(self) -> None:
+        """Count one that came to nothing by a fault of ours."""
+        self.outcomes[FAULT] += 1
+
+
+class Transitions:
+    """How often an account's links changed, and how."""
+
+    __slots__ = ("changes",)
+
+    def __init__(self) -> None:
+        self.changes: dict[Change, int] = dict.fromkeys(Change, 0)
+
+    def recorded(self, transitions: Iterable[Transition]) -> None:
+        """Count transitions that are on record."""
+        for transition in transitions:
+            self.changes[transition.change] += 1
+
+
+class End(StrEnum):
+    """What came of a delivery, or of one attempt to make it."""
+
+    SENT = "sent"
+    AGAIN_LATER = "again later"
+    ABANDONED = "abandoned"
+    MOOT = "moot"
+
+
+class Deliveries:
+    """What came of a channel's deliveries; of those that were taken, how long after the observation."""
+
+    __slots__ = ("ends", "latency")
+
+    def __init__(self) -> None:
+        self.ends: dict[End, int] = dict.fromkeys(End, 0)
+        self.latency = Distribution(_LATENCY_S)
+
+    def ended(self, end: End, number: int = 1) -> None:
+        """Count deliveries."""
+        self.ends[end] += number
+
+    def sent(self, told: Notification, at: datetime) -> None:
+        """Count a delivery that was taken; a reminder is late by its nature."""
+        self.ended(End.SENT)
+        if told.kind is not Kind.REMINDER:
+            self.latency.add((at - told.observed_at).total_seconds())
+
+
+class Tally:
+    """All of it: `polls` and `transitions` by account, `deliveries` by channel."""
+
+    def __init__(self) -> None:
+        self._polls: dict[str, Polls] = {}
+        self._transitions: dict[str, Transitions] = {}
+        self._deliveries: dict[str, Deliveries] = {}
+
+    def polls(self, account: str) -> Polls:
+        """Return an account's; counting goes on where it was."""
+        return self._polls.setdefault(account, Polls())
+
+    def transitions(self, account: str) -> Transitions:
+        """Return an account's."""
+        return self._transitions.setdefault(account, Transitions())
+
+    def deliveries(self, channel: str) -> Deliveries:
+        """Return a channel's."""
+        return self._deliveries.setdefault(channel, Deliveries())
