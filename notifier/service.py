@@ -78,7 +78,7 @@ class Service:
         database.hold()
         try:
             await database.prepare(migrate=self._migrate)
-            overseeing = Oversight(settings.web, database=database, clock=self._clock, reloads=self.reloads)
+            overseeing = Oversight(settings, database, self._machine, clock=self._clock, reloads=self.reloads)
             async with asyncio.TaskGroup() as tasks, aclosing(overseeing) as oversight:
                 await self._work(settings, database, tasks, oversight)
         finally:
@@ -111,7 +111,7 @@ class Service:
                 self._reload_wanted = False
                 oversight.reloading()
                 running = await self._reloaded(running, database, tasks)
-                oversight.reloaded(running.pipeline)
+                oversight.reloaded(running.pipeline, running.settings)
         _log.info("stopping")
         oversight.stopping()
         await running.finish()

@@ -47,15 +47,14 @@ async def asks(service: Service, path: str) -> tuple[int, object]:
     return answer.status_code, answer.json()
 
 
-async def scrapes(service: Service, token: str = "none", reloads: Mapping[str, float] | None = None) -> Scraped:
+async def scrapes(service: Service, *shown: str, reloads: Mapping[str, float] | None = None) -> Scraped:
     """Scrape until the configuration was reloaded so often."""
     found: list[Scraped] = []
 
     async def scraped() -> bool:
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            answer = await client.get(
-                f"http://{address(service)}/metrics", headers={"Authorization": f"Bearer {token}"}
-            )
+            told = [("Authorization", f"Bearer {token}") for token in shown]
+            answer = await client.get(f"http://{address(service)}/metrics", headers=told)
         assert answer.status_code == 200
         found.append(Scraped(answer.text))
         return found[-1].all("notifier_config_reloads_total", "outcome") == (reloads or {})

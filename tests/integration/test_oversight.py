@@ -6,35 +6,21 @@ from contextlib import aclosing
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
+from notifier.adapters.database.database import SqlDatabase
 from notifier.domain.figures import Figures, Reloads
 from notifier.oversight import Oversight
 from notifier.pipeline.audit import Audit
 from notifier.pipeline.health import Health
 from notifier.pipeline.standing import Rules
 from notifier.pipeline.telling import Teller
-from notifier.settings import WebSettings
-from tests.support.examples import seconds
+from notifier.settings import AccountSettings, Settings, WebSettings
+from tests.support.examples import ACCOUNT, seconds
 from tests.support.fakes import FakeClock
-from tests.support.figures import Counter
 from tests.support.init_system import InitSystem
 from tests.support.memory import MemoryDatabase
 from tests.support.process import until
-
-
-class Overseen:
-    """Has a health, and nobody asks for its figures."""
-
-    def __init__(self, health: Health) -> None:
-        self.health = health
-
-    def figures(self) -> Figures:
-        raise NotImplementedError
-
-
-def overseeing(clock: FakeClock) -> Oversight:
-    return Oversight(WebSettings(listen=None), database=Counter(), clock=clock, reloads=Reloads())
-
 
 STILL = {"STATUS": "nothing was begun for 20s"}
 
@@ -46,6 +32,26 @@ def init_system(monkeypatch: pytest.MonkeyPatch) -> Iterator[InitSystem]:
     monkeypatch.setenv("WATCHDOG_USEC", "200000")
     yield made
     made.close()
+
+
+SETTINGS = Settings(
+    accounts=(AccountSettings(id=ACCOUNT, token=SecretStr("a-token")),), channels={}, web=WebSettings(listen=None)
+)
+
+
+def oversees() -> Oversight:
+    clock = FakeClock()
+    return Oversight(SETTINGS, SqlDatabase("sqlite:////nowhere/notifier.db"), clock, clock=clock, reloads=Reloads())
+
+
+class Overseen:
+    """Has a health, and nobody asks for its figures."""
+
+    def __init__(self, health: Health) -> None:
+        self.health = health
+
+    def figures(self) -> Figures:
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -69,7 +75,7 @@ async def test_it_lives_while_its_schedule_moves_and_not_while_that_stands_still
     init_system: InitSystem, clock: FakeClock, health: Health
 ) -> None:
     with init_system.listening():
-        async with asyncio.TaskGroup() as tasks, aclosing(overseeing(clock)) as oversight:
+        async with asyncio.TaskGroup() as tasks, aclosing(oversees()) as oversight:
             oversight.open(Overseen(health), tasks)
             await until(lambda: init_system.count("WATCHDOG=1") > 1)
             clock.advance(seconds(20))
@@ -82,7 +88,7 @@ async def test_a_reload_that_takes_long_is_not_taken_for_death(
     init_system: InitSystem, clock: FakeClock, health: Health
 ) -> None:
     with init_system.listening():
-        async with asyncio.TaskGroup() as tasks, aclosing(overseeing(clock)) as oversight:
+        async with asyncio.TaskGroup() as tasks, aclosing(oversees()) as oversight:
             oversight.open(Overseen(health), tasks)
             oversight.reloading()
             health.rest()
@@ -92,9 +98,9 @@ async def test_a_reload_that_takes_long_is_not_taken_for_death(
             assert "the database has not answered for 10m" in init_system.told[-1]["STATUS"]
 
 
-async def test_without_an_init_system_nobody_is_told(clock: FakeClock, health: Health) -> None:
-    async with asyncio.TaskGroup() as tasks, aclosing(overseeing(clock)) as oversight:
+async def test_without_an_init_system_nobody_is_told(health: Health) -> None:
+    async with asyncio.TaskGroup() as tasks, aclosing(oversees()) as oversight:
         oversight.open(Overseen(health), tasks)
         oversight.reloading()
-        oversight.reloaded(Overseen(health))
+        oversight.reloaded(Overseen(health), SETTINGS)
         oversight.stopping()

@@ -11,12 +11,10 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import httpx
 import pytest
 
-from notifier.adapters.web import Metrics, WebServer, bind, make_app
+from notifier.adapters.web import WebServer, bind, make_app
 from notifier.domain.health import Vital
 from notifier.errors import ListenError
-from tests.support.fakes import FakeClock
-from tests.support.figures import RELOADS, Counter, figures
-from tests.support.scraped import OPENMETRICS, Scraped
+from tests.support.asked import backing
 
 FINE = {"loop": "ok", "database": "ok", "leases": "ok", "polls": "ok", "deliveries": "ok", "audit": "ok"}
 
@@ -24,11 +22,10 @@ FINE = {"loop": "ok", "database": "ok", "leases": "ok", "polls": "ok", "deliveri
 class Asked:
     """A server on a free port of loopback, and what it says."""
 
-    def __init__(self, token: str | None = None) -> None:
-        metrics = Metrics(figures, database=Counter(), reloads=RELOADS, clock=FakeClock())
+    def __init__(self) -> None:
         self.ailing: dict[Vital, str] = {}
         self.asked_in: set[int] = set()
-        self.server = WebServer(make_app(self._ailments, metrics, token), bind("127.0.0.1", 0))
+        self.server = WebServer(make_app(backing(ailments=self._ailments)), bind("127.0.0.1", 0))
         self.port = int(self.server.address.rpartition(":")[2])
 
     def _ailments(self) -> dict[Vital, str]:
@@ -97,39 +94,6 @@ async def test_how_it_is_is_asked_in_the_loop_where_everything_moves(asked: Aske
 async def test_there_is_nothing_else(method: str, path: str, status: int, asked: Asked) -> None:
     async with asked.running() as client:
         assert (await client.request(method, path)).status_code == status
-
-
-@pytest.mark.parametrize(
-    ("accept", "media"),
-    [
-        ("", "text/plain; version=0.0.4; charset=utf-8"),
-        (OPENMETRICS, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
-    ],
-)
-async def test_prometheus_is_answered_in_a_form_that_it_takes(accept: str, media: str, asked: Asked) -> None:
-    async with asked.running() as client:
-        answer = await client.get("/metrics", headers={"Accept": accept})
-    assert (answer.status_code, answer.headers["Content-Type"]) == (200, media)
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert Scraped(answer.text).one("notifier_database_up") == 1
-
-
-@pytest.mark.parametrize(
-    ("shown", "status"),
-    [
-        ("Bearer planted-web-token", 200),
-        ("", 401),
-        ("Bearer planted-web-toke", 401),
-        ("planted-web-token", 401),
-        ("Bearer é", 401),
-    ],
-)
-async def test_who_has_not_the_token_gets_no_metrics(shown: str, status: int) -> None:
-    async with Asked(token="planted-web-token").running() as client:
-        answer = await client.get("/metrics", headers={b"Authorization": shown.encode()})
-        assert answer.status_code == status
-        assert ("notifier_" in answer.text) == (status == 200)
-        assert (await client.get("/readyz")).status_code == 200
 
 
 async def test_what_is_no_request_is_refused_and_not_logged(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:

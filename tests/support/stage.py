@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import event
 
 from notifier.adapters.database.database import SqlDatabase
+from notifier.adapters.database.insight import SqlInsight
 from notifier.adapters.database.reading import Found, Wanted
-from notifier.adapters.web import Metrics, make_app
+from notifier.adapters.web import Exposition, make_app
 from notifier.app import Pipeline, assemble
 from notifier.domain.figures import Reloads
 from notifier.domain.incident import Acknowledgement
@@ -22,6 +23,7 @@ from notifier.domain.suppression import Silence
 from notifier.ports import Clock, Counting
 from notifier.settings import Settings, load
 from notifier.simulator import Account, Link, Simulator
+from tests.support.asked import backing
 from tests.support.examples import ACCOUNT
 from tests.support.fakes import FakeClock
 from tests.support.scraped import Scraped
@@ -47,6 +49,7 @@ class Stage:
         self.sending = True  # False: the senders are stuck
         self._pipeline: Pipeline | None = None
         self._database: SqlDatabase | None = None
+        self._reader: SqlDatabase | None = None  # what people look at has connections of its own anyway
 
     def link(self, name: str = "icon-ams-01", site: str = "ams-a") -> Link:
         """Return a link of the account; it is made, and Healthy, if there is none (and found with the next listing)."""
@@ -95,6 +98,8 @@ class Stage:
             if self._pipeline is not None:
                 await self._pipeline.close()
             await database.close()
+            if self._reader is not None:
+                await self._reader.close()
 
     async def _moment(self, _connection: object) -> datetime:
         return self.clock.now()
@@ -183,12 +188,20 @@ class Stage:
         for watch in self._pipeline.watches:
             await watch.poller.flush()
 
-    def statements(self) -> list[str]:
-        """Return a list to which every statement is added that is sent to the database from now on."""
-        assert self._database is not None
-        sent: list[str] = []
+    def insight(self, redact: Callable[[str], str] = str) -> SqlInsight:
+        """Return what people look at, beside the service; ask it while the service is at work."""
+        if self._reader is None:
+            self._reader = SqlDatabase(self._database_url, self._moment)
+        return self._reader.insight(self.machine, redact)
 
-        @event.listens_for(self._database.engine.sync_engine, "before_cursor_execute")
+    def statements(self, *, reading: bool = False) -> list[str]:
+        """Return a list to which every statement is added that the service, or who looks, sends from now on."""
+        database = self._reader if reading else self._database
+        assert database is not None
+        sent: list[str] = []
+        engine = database.reading_engine if reading else database.engine
+
+        @event.listens_for(engine.sync_engine, "before_cursor_execute")
         def _sent(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
             sent.append(statement)
 
@@ -199,8 +212,8 @@ class Stage:
         assert self._pipeline is not None
         counting = database or self._database
         assert counting is not None
-        metrics = Metrics(self._pipeline.figures, database=counting, reloads=Reloads(), clock=self.clock)
-        app = make_app(self._pipeline.health.ailments, metrics)
+        told = Exposition(self._pipeline.figures, database=counting, reloads=Reloads(), clock=self.clock)
+        app = make_app(backing(exposition=told))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
             answer = await client.get("/metrics", headers={"Accept": accept})
         assert answer.status_code == 200

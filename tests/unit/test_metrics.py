@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from notifier.adapters.web import Metrics
+from notifier.adapters.web import Exposition
 from notifier.domain.figures import Figures
 from tests.support.examples import NIGHT, seconds
 from tests.support.fakes import FakeClock
@@ -38,7 +38,7 @@ def clock() -> FakeClock:
 
 async def scraped(told: Figures | None = None, accept: str = "", counter: Counter | None = None) -> Scraped:
     whole = told or figures()
-    metrics = Metrics(lambda: whole, database=counter or Counter(), reloads=RELOADS, clock=FakeClock())
+    metrics = Exposition(lambda: whole, database=counter or Counter(), reloads=RELOADS, clock=FakeClock())
     _, text = await metrics.written(accept)
     return Scraped(text.decode())
 
@@ -131,7 +131,7 @@ async def test_ten_thousand_links_are_a_line_each_and_little_beside() -> None:
 async def test_who_asks_often_gets_the_same_again_and_the_database_is_left_alone(
     counter: Counter, clock: FakeClock
 ) -> None:
-    metrics = Metrics(figures, database=counter, reloads=RELOADS, clock=clock)
+    metrics = Exposition(figures, database=counter, reloads=RELOADS, clock=clock)
     answers = await asyncio.gather(*(metrics.written("") for _ in range(20)))
     assert (len(set(answers)), counter.asked) == (1, 1)
     clock.advance(seconds(1))

@@ -3,8 +3,10 @@
 Import it when it is needed: all of it takes a tenth of a second, which no other command should have to wait for.
 """
 
+from notifier.adapters.web.access import Rules
 from notifier.adapters.web.app import make_app
-from notifier.adapters.web.metrics import Metrics
+from notifier.adapters.web.backing import Backing
+from notifier.adapters.web.exposition import Exposition
 from notifier.adapters.web.server import WebServer, bind
 
-__all__ = ["Metrics", "WebServer", "bind", "make_app"]
+__all__ = ["Backing", "Exposition", "Rules", "WebServer", "bind", "make_app"]
