@@ -43,6 +43,7 @@ async def test_prometheus_is_answered_in_a_form_that_it_takes(accept: str, media
         ("", 401),
         (f"Bearer {TOKEN[:-1]}", 401),
         (f"Bearer {TOKEN}x", 401),
+        ("Bearer", 401),
         (TOKEN, 401),
         ("Bearer é", 401),
     ],

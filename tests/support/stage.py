@@ -214,7 +214,7 @@ class Stage:
         assert counting is not None
         told = Exposition(self._pipeline.figures, database=counting, reloads=Reloads(), clock=self.clock)
         app = make_app(backing(exposition=told))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
             answer = await client.get("/metrics", headers={"Accept": accept})
         assert answer.status_code == 200
         return Scraped(answer.text)
