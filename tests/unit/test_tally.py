@@ -1,6 +1,8 @@
 """What is counted as it happens."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,7 +12,11 @@ from notifier.domain.decision import Change
 from notifier.domain.notification import Kind
 from notifier.domain.observation import Cause, CauseKind, Unseen
 from notifier.domain.tally import Deliveries, Distribution, End, Polls, Tally, Transitions
-from tests.support.examples import NIGHT, TIMEOUT, run, seconds, sight
+from notifier.errors import DatabaseError
+from tests.support.bench import INTERVAL, at_work
+from tests.support.examples import LINK, NIGHT, TIMEOUT, run, seconds, sight
+from tests.support.fakes import FakeClock, FakeCloudflare
+from tests.support.memory import MemoryDatabase, MemoryUnitOfWork
 from tests.support.messages import DOWN
 
 OVER_BUDGET = Unseen(Cause(kind=CauseKind.OVER_BUDGET, text="over budget"))
@@ -62,6 +68,68 @@ def test_a_reminder_is_sent_and_has_no_latency() -> None:
     deliveries.sent(replace(DOWN, kind=Kind.REMINDER), NIGHT + timedelta(hours=4))
     assert counted(deliveries.ends) == {"sent": 2}
     assert deliveries.latency.sum == 20
+
+
+async def test_a_poll_takes_from_its_beginning_to_its_answer() -> None:
+    clock, cloudflare = FakeClock(), FakeCloudflare()
+    cloudflare.add(LINK)
+    async with at_work(MemoryDatabase(), clock, cloudflare) as bench:
+        await bench.advance(INTERVAL)
+        before = bench.polls.took.sum
+        cloudflare.hold = asyncio.Event()
+        asked = len(cloudflare.asked)
+        while len(cloudflare.asked) == asked:
+            clock.advance(seconds(1))
+            bench.poller.tick()
+            await asyncio.sleep(0)
+        clock.advance(seconds(3))
+        cloudflare.hold.set()
+        await bench.poller.idle()
+        assert bench.polls.took.sum - before == 3
+        assert counted(bench.polls.outcomes) == {"seen": len(cloudflare.asked)}
+
+
+class Full(MemoryDatabase):
+    """While it is full, no transaction can be committed."""
+
+    full = False
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[MemoryUnitOfWork]:
+        async with super().begin() as work:
+            yield work
+            if self.full:
+                raise DatabaseError("disk full")
+
+
+async def test_a_transition_counts_when_it_is_on_record_and_once() -> None:
+    clock, cloudflare = FakeClock(), FakeCloudflare()
+    cloudflare.add(LINK)
+    database = Full()
+    async with at_work(database, clock, cloudflare) as bench:
+        await bench.advance(INTERVAL)
+        database.full = True
+        cloudflare.words[LINK.name] = "Down"
+        for _ in range(120):
+            clock.advance(seconds(1))
+            bench.poller.tick()
+            await bench.poller.idle()
+        assert bench.transitions.changes[Change.PROBLEM] == 0
+        database.full = False
+        await bench.advance(INTERVAL)
+        assert bench.transitions.changes[Change.PROBLEM] == 1
+        assert sum(bench.transitions.changes.values()) == len(database.tables.transitions)
+
+
+async def test_who_leaves_is_counted_too() -> None:
+    clock, cloudflare = FakeClock(), FakeCloudflare()
+    for name in (LINK.name, "icon-ams-02"):
+        cloudflare.add(replace(LINK, name=name))
+    async with at_work(MemoryDatabase(), clock, cloudflare) as bench:
+        await bench.advance(INTERVAL)
+        del cloudflare.links["icon-ams-02"]
+        await bench.advance(timedelta(minutes=31))
+        assert bench.transitions.changes[Change.REMOVED] == 1
 
 
 def test_an_account_and_a_channel_are_counted_on_whoever_asks_for_them() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from itertools import accumulate, product
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, Metric, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
 from notifier.domain.figures import AccountFigures, Figures, Reloads
@@ -25,7 +27,7 @@ OPENMETRICS = "application/openmetrics-text"
 _FRESH = timedelta(seconds=1)  # who asks more often gets the same again
 _PATIENCE_S = 2  # with the database; Prometheus itself waits for 10 s
 _STATES = {HEALTHY: "healthy", UNHEALTHY: "unhealthy", DOWN: "down", PENDING: "pending"}
-_OTHER = "other"
+_WELL, _OTHER = _STATES[HEALTHY], "other"
 _ACCOUNTS = (IncidentKind.INTERCONNECT, IncidentKind.SITE, IncidentKind.BLIND)
 _OWN = (IncidentKind.CHANNEL, IncidentKind.AUDIT)
 
@@ -36,6 +38,7 @@ _BUILD = InfoMetricFamily(
 )
 
 _Families = Iterator[Metric]
+_Series = Iterator[tuple[dict[str, str], bool]]
 
 
 class Exposition:
@@ -112,39 +115,44 @@ def _accounts(accounts: Sequence[AccountFigures]) -> _Families:
 
 
 def _links(accounts: Sequence[AccountFigures]) -> _Families:
-    labels = ["account", "name", "site"]
-    state = _gauge(
-        "notifier_interconnect_state",
-        "Whether the interconnect is in this state: healthy always, another one only while it is.",
-        labels=[*labels, "state"],
-    )
-    blind = _gauge("notifier_interconnect_blind", "1 while the interconnect can't be seen, else absent.", labels=labels)
+    held = [each for each in accounts if each.held]
+    says = "Whether the interconnect is in this state: healthy always, another one only while it is."
+    yield _streamed("notifier_interconnect_state", says, _states_of(held))
+    says = "1 while the interconnect can't be seen, else absent."
+    yield _streamed("notifier_interconnect_blind", says, _blind_of(held))
     watched = _gauge("notifier_interconnects_watched", "Interconnects that are watched.", labels=["account"])
     states = _gauge("notifier_interconnects", "Interconnects by confirmed state.", labels=["account", "state"])
     unseen = _gauge("notifier_interconnects_blind", "Interconnects that can't be seen.", labels=["account"])
-    for each in accounts:
-        if not each.held:
-            continue
-        numbers = dict.fromkeys((*_STATES.values(), _OTHER), 0)
-        for link, believed in each.links:
-            if believed.status is not None:
-                word = _STATES.get(believed.status, _OTHER)
-                numbers[word] += 1
-                healthy = word == _STATES[HEALTHY]
-                state.add_metric([*_names(each, link), _STATES[HEALTHY]], healthy)
-                if not healthy:
-                    state.add_metric([*_names(each, link), word], 1)
-            if believed.blind:
-                blind.add_metric(_names(each, link), 1)
+    for each in held:
         watched.add_metric([each.name], len(each.links))
         unseen.add_metric([each.name], sum(believed.blind for _, believed in each.links))
-        for word, number in numbers.items():
-            states.add_metric([each.name, word], number)
-    yield from (state, blind, watched, states, unseen)
+        numbers = Counter(_word_of(believed.status) for _, believed in each.links if believed.status is not None)
+        for word in (*_STATES.values(), _OTHER):
+            states.add_metric([each.name, word], numbers[word])
+    yield from (watched, states, unseen)
 
 
-def _names(account: AccountFigures, link: Interconnect) -> list[str]:
-    return [account.name, link.name, link.site or ""]
+def _states_of(accounts: Sequence[AccountFigures]) -> _Series:
+    for account in accounts:
+        for link, believed in account.links:
+            if believed.status is None:
+                continue
+            word, names = _word_of(believed.status), _names(account, link)
+            yield {**names, "state": _WELL}, word == _WELL
+            if word != _WELL:
+                yield {**names, "state": word}, True
+
+
+def _blind_of(accounts: Sequence[AccountFigures]) -> _Series:
+    return ((_names(each, link), True) for each in accounts for link, believed in each.links if believed.blind)
+
+
+def _names(account: AccountFigures, link: Interconnect) -> dict[str, str]:
+    return {"account": account.name, "name": link.name, "site": link.site or ""}
+
+
+def _word_of(status: str) -> str:
+    return _STATES.get(status, _OTHER)
 
 
 def _polls(figures: Figures) -> _Families:
@@ -260,6 +268,14 @@ def _configuration(reloads: Reloads) -> _Families:
             "When the configuration that holds was taken.",
             reloads.taken_at.timestamp(),
         )
+
+
+def _streamed(name: str, says: str, series: _Series) -> Metric:
+    """Make a gauge whose series are made while they are written: to collect 10,000 as garbage would stop the loop."""
+    family = Metric(name, says, "gauge")
+    samples = (Sample(name, labels, value) for labels, value in series)
+    family.samples = samples  # type: ignore[assignment]  # who writes goes through them once
+    return family
 
 
 def _gauge(name: str, says: str, value: float | None = None, labels: Sequence[str] | None = None) -> GaugeMetricFamily:
