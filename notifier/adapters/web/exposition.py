@@ -168,7 +168,7 @@ def _polls(figures: Figures) -> _Families:
         labels=["account"],
     )
     took = HistogramMetricFamily(
-        "notifier_poll_duration_seconds", "How long polls took, in which Cloudflare was asked.", labels=["account"]
+        "notifier_poll_duration_seconds", "How long polls took, but for those put off.", labels=["account"]
     )
     ended = CounterMetricFamily("notifier_polls", "Polls, by what came of them.", labels=["account", "outcome"])
     changed = CounterMetricFamily("notifier_transitions", "Confirmed changes of state.", labels=["account", "change"])
