@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from notifier.adapters.web import Rules, make_app
+from notifier.adapters.web import App, Rules
 from tests.support.asked import backing
 from tests.support.scraped import OPENMETRICS, Scraped
 
@@ -15,7 +15,7 @@ TOKEN = "planted-web-token"
 
 @asynccontextmanager
 async def asking(rules: Rules | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(make_app(backing(rules=rules)))
+    transport = httpx.ASGITransport(App(backing(rules=rules)))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 

@@ -14,7 +14,7 @@ from sqlalchemy import event
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.insight import SqlInsight
 from notifier.adapters.database.reading import Found, Wanted
-from notifier.adapters.web import Exposition, make_app
+from notifier.adapters.web import App, Exposition
 from notifier.app import Pipeline, assemble
 from notifier.domain.figures import Reloads
 from notifier.domain.incident import Acknowledgement
@@ -188,11 +188,16 @@ class Stage:
         for watch in self._pipeline.watches:
             await watch.poller.flush()
 
-    def insight(self, redact: Callable[[str], str] = str) -> SqlInsight:
-        """Return what people look at, beside the service; ask it while the service is at work."""
+    @property
+    def beside(self) -> SqlDatabase:
+        """The database as somebody has it who works beside the service, while that is at work."""
         if self._reader is None:
             self._reader = SqlDatabase(self._database_url, self._moment)
-        return self._reader.insight(self.machine, redact)
+        return self._reader
+
+    def insight(self, redact: Callable[[str], str] = str) -> SqlInsight:
+        """Return what people look at."""
+        return self.beside.insight(self.machine, redact)
 
     def statements(self, *, reading: bool = False) -> list[str]:
         """Return a list to which every statement is added that the service, or who looks, sends from now on."""
@@ -213,7 +218,7 @@ class Stage:
         counting = database or self._database
         assert counting is not None
         told = Exposition(self._pipeline.figures, database=counting, reloads=Reloads(), clock=self.clock)
-        app = make_app(backing(exposition=told))
+        app = App(backing(exposition=told))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
             answer = await client.get("/metrics", headers={"Accept": accept})
         assert answer.status_code == 200

@@ -1,11 +1,11 @@
 """What the service answers over HTTP: Starlette on uvicorn, in the service's own loop.
 
-Import it when it is needed: all of it takes a tenth of a second, which no other command should have to wait for.
+Import it when it is needed: both together take a tenth of a second, which no other command should have to wait for.
 """
 
-from notifier.adapters.web.app import make_app
+from notifier.adapters.web.app import App
 from notifier.adapters.web.backing import Backing, Rules
 from notifier.adapters.web.exposition import Exposition
 from notifier.adapters.web.server import WebServer, bind
 
-__all__ = ["Backing", "Exposition", "Rules", "WebServer", "bind", "make_app"]
+__all__ = ["App", "Backing", "Exposition", "Rules", "WebServer", "bind"]
