@@ -44,8 +44,8 @@ _Series = Iterator[tuple[dict[str, str], bool]]
 class Exposition:
     """What Prometheus is answered.
 
-    Memory is asked first, then the database, for 2 s at most: while it is away the rest is told all the same. It is
-    written out in a thread, since 10,000 links take a tenth of a second, and no more than once a second.
+    Memory is asked first, then the database, which is left after 2 s: while it is away the rest is told all the same.
+    It is written out in a thread, since 10,000 links take a tenth of a second, and no more than once a second.
     """
 
     def __init__(self, figures: Callable[[], Figures], *, database: Counting, reloads: Reloads, clock: Clock) -> None:
