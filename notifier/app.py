@@ -1,11 +1,12 @@
 """The composition root: settings -> adapters -> pipeline."""
 
 import asyncio
+import copy
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -16,10 +17,13 @@ from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.heartbeat import Heartbeat
 from notifier.domain.budget import RequestBudget
 from notifier.domain.decision import Policy
+from notifier.domain.figures import AccountFigures, Figures
 from notifier.domain.flapping import Flapping
+from notifier.domain.health import Vital
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.pacing import Storm
 from notifier.domain.state import State
+from notifier.domain.tally import Tally
 from notifier.domain.words import Voice
 from notifier.errors import ConfigurationError
 from notifier.pipeline.announcing import Announcer
@@ -64,6 +68,9 @@ class Pipeline:
     sharing: Sharing | None
     fingerprints: Mapping[str, str]
     retire: Callable[[str], Awaitable[None]]
+    names: Mapping[str, str]
+    tally: Tally
+    clock: Clock
 
     async def begin(self) -> None:
         """Take up what the database holds (R13), and what the configuration makes of it (R18, R25).
@@ -87,6 +94,31 @@ class Pipeline:
     def leases(self) -> Mapping[str, Lease]:
         """The leases of the accounts."""
         return {watch.account: watch.lease for watch in self.watches}
+
+    def figures(self) -> Figures:
+        """Return how it stands; nobody is asked for it."""
+        now, ailing = self.clock.now(), self.health.ailments()
+        return Figures(
+            at=now,
+            accounts=[self._account(watch, now) for watch in self.watches],
+            channels={channel.name: copy.deepcopy(self.tally.deliveries(channel.name)) for channel in self.channels},
+            budgets={
+                credential.mark: (budget.used(now), budget.requests) for credential, budget in self.budgets.items()
+            },
+            vitals={vital: vital not in ailing for vital in Vital},
+            violations=None if self.audit.found is None else len(self.audit.found),
+        )
+
+    def _account(self, watch: Watch, now: datetime) -> AccountFigures:
+        return AccountFigures(
+            id=watch.account,
+            name=self.names[watch.account],
+            held=watch.lease.holds(now),
+            interval=watch.poller.interval,
+            links=watch.poller.beliefs,
+            polls=copy.deepcopy(self.tally.polls(watch.account)),
+            transitions=copy.deepcopy(self.tally.transitions(watch.account)),
+        )
 
     async def wake(self) -> None:
         """Have every channel look for what is due."""
@@ -121,8 +153,8 @@ def assemble(
 ) -> Pipeline:
     """Put the pipeline together; nothing starts yet. Polls will run in `tasks`; `owner` names us in leases.
 
-    `machine` is the clock that people have, if it is another one. What was asked, and what is held, by the pipeline
-    `before` this one counts on (R29, R32).
+    `machine` is the clock that people have, if it is another one. What was asked, held and counted by the
+    pipeline `before` this one goes on (R29, R32).
 
     Raises:
         ConfigurationError: A channel's URL, or the heartbeat's, is not one.
@@ -141,6 +173,7 @@ def assemble(
     )
     teller = Teller(rules, machine or clock)
     settler = Settler(teller)
+    tally = before.tally if before is not None else Tally()
     deliverers: list[Deliverer] = []
 
     def committed() -> None:
@@ -157,9 +190,10 @@ def assemble(
             storm=rules.storm,
             settle=settler.settle,
             committed=committed,
+            tally=tally.deliveries(channel.name),
         )
         deliverers.append(deliverer)
-    wiring = _Wiring(settings, database, clock, tasks, teller, committed, before)
+    wiring = _Wiring(settings, database, clock, tasks, teller, committed, tally, before)
     kept = settings.retention
     upkeep = Upkeep(
         database=database,
@@ -197,6 +231,9 @@ def assemble(
         sharing=sharing,
         fingerprints=marks,
         retire=wiring.retire,
+        names=names,
+        tally=tally,
+        clock=clock,
     )
 
 
@@ -211,6 +248,7 @@ class _Wiring:
         tasks: asyncio.TaskGroup,
         teller: Teller,
         committed: Callable[[], None],
+        tally: Tally,
         before: Pipeline | None,
     ) -> None:
         self._settings = settings
@@ -219,6 +257,7 @@ class _Wiring:
         self._tasks = tasks
         self._teller = teller
         self._committed = committed
+        self._tally = tally
         self._budgets_before = before.budgets if before is not None else {}
         self._leases_before = before.leases if before is not None else {}
         self.budgets: dict[Credential, RequestBudget] = {}
@@ -248,6 +287,7 @@ class _Wiring:
             announcer=announcer,
             transactions=transactions,
             clock=clock,
+            tally=self._tally.transitions(account.id),
         )
         enroller = self._enroller(account.id, account.name, Selection(account.include, account.exclude).takes, lease)
         poller = Poller(
@@ -258,6 +298,7 @@ class _Wiring:
             pace=Pace(interval=settings.poll.interval, recheck=settings.poll.recheck),
             tasks=self._tasks,
             lease=lease,
+            tally=self._tally.polls(account.id),
         )
         self._pollers[account.id] = credential, poller, lease
 
@@ -349,6 +390,7 @@ class _Wiring:
             announcer=announcer,
             transactions=transactions,
             clock=self._clock,
+            tally=self._tally.transitions(account),
         )
 
     def _announcing(self, account: str, name: str, lease: Lease) -> tuple[Announcer, Transactions]:

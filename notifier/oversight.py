@@ -4,12 +4,13 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from notifier.adapters.clock import SystemClock
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.scheduler import Scheduler
 from notifier.adapters.systemd import Systemd
+from notifier.domain.figures import Figures, Reloads
 from notifier.domain.health import Vital
 from notifier.errors import ListenError
 from notifier.logs import Redaction
@@ -25,25 +26,42 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+class Overseen(Protocol):
+    """What is looked after; a reload puts another in its place."""
+
+    @property
+    def health(self) -> Health:
+        """Whether it does its work."""
+        ...
+
+    def figures(self) -> Figures:
+        """Return how it stands; nobody is asked for it."""
+        ...
+
+
 class Oversight:
     """Tells the init system, and whoever asks over HTTP, how the service is (R30)."""
 
-    def __init__(self, settings: Settings, database: SqlDatabase, machine: Clock) -> None:
-        """Listen, but answer nobody yet. `machine` is the clock that people have.
+    def __init__(
+        self, settings: Settings, database: SqlDatabase, machine: Clock, *, clock: Clock, reloads: Reloads
+    ) -> None:
+        """Listen, but answer nobody yet. `machine` is the clock that people have, `clock` the service's.
 
         Raises:
             ListenError: The address was asked for, and can't be had.
         """
-        self._health: Health
+        self._overseen: Overseen
+        self._clock = clock
+        self._reloads = reloads
         self._redact = Redaction(settings.secrets())
         self._backing: Backing | None = None
         self._server = self._listening(settings, database, machine)
         self._systemd = Systemd()
         self._scheduler = Scheduler(SystemClock())  # its own: a reload may take long, and must not be taken for death
 
-    def open(self, health: Health, tasks: asyncio.TaskGroup) -> None:
-        """Answer from now on, and tell of this health; the service does its work."""
-        self._health = health
+    def open(self, overseen: Overseen, tasks: asyncio.TaskGroup) -> None:
+        """Answer from now on, and tell how this is; the service does its work."""
+        self._overseen = overseen
         if self._server is not None:
             tasks.create_task(self._server.serve())
             _log.info("listening", extra={"fields": {"address": self._server.address}})
@@ -56,9 +74,9 @@ class Oversight:
         """A new configuration is being taken."""
         self._systemd.reloading()
 
-    def reloaded(self, health: Health, settings: Settings) -> None:
-        """That is over, one way or the other; tell of this health from now on, and answer by these settings."""
-        self._health = health
+    def reloaded(self, overseen: Overseen, settings: Settings) -> None:
+        """That is over, one way or the other; tell how this is from now on, and answer by these settings."""
+        self._overseen = overseen
         self._redact = Redaction(settings.secrets())
         if self._backing is not None:
             self._backing.names = _names(settings)
@@ -84,13 +102,16 @@ class Oversight:
         return "; ".join(self._ailments().values()) or "healthy"
 
     def _ailments(self) -> Mapping[Vital, str]:
-        return self._health.ailments()
+        return self._overseen.health.ailments()
+
+    def _figures(self) -> Figures:
+        return self._overseen.figures()
 
     def _listening(self, settings: Settings, database: SqlDatabase, machine: Clock) -> "WebServer | None":
         if settings.web.listen is None:
             return None
         # Imported when it is needed: it takes a tenth of a second, which the other commands need not wait for.
-        from notifier.adapters.web import App, Backing, WebServer, bind  # noqa: PLC0415
+        from notifier.adapters.web import App, Backing, Exposition, WebServer, bind  # noqa: PLC0415
 
         try:
             listening = bind(*parse_address(settings.web.listen))
@@ -105,6 +126,7 @@ class Oversight:
             ailments=self._ailments,
             names=_names(settings),
             rules=_rules(settings.web),
+            exposition=Exposition(self._figures, database=database, reloads=self._reloads, clock=self._clock),
         )
         return WebServer(App(self._backing), listening)
 

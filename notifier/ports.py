@@ -628,6 +628,30 @@ class Budgets(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What the database holds of all accounts and channels, whoever wrote it.
+
+    `incidents` are the open ones by account, kind and severity; `pending` says of each channel that anything waits for
+    how many deliveries do, and since when the first of them was promised.
+    """
+
+    incidents: Mapping[tuple[str, IncidentKind, Severity], int]
+    pending: Mapping[str, tuple[int, datetime]]
+
+
+class Counting(Protocol):
+    """Who can be asked for counts."""
+
+    async def counts(self) -> Counts:
+        """Count what is open and what waits, as of one moment.
+
+        Raises:
+            DatabaseError: The database could not do it.
+        """
+        ...
+
+
 class UnitOfWork(Protocol):
     """One transaction: everything in it is written, or nothing is."""
 

@@ -8,13 +8,13 @@ import signal
 import socket
 from collections.abc import Hashable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import timedelta
 
 from notifier.adapters.clock import SteadyClock, SystemClock
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.scheduler import Scheduler
 from notifier.app import Pipeline, assemble
+from notifier.domain.figures import Reloads
 from notifier.errors import ConfigurationError, DatabaseError
 from notifier.oversight import Oversight
 from notifier.pipeline.budgeting import EVERY
@@ -38,15 +38,6 @@ _TICK_AT_MOST, _TICK_AT_LEAST = timedelta(seconds=1), timedelta(milliseconds=20)
 _PATIENCE = timedelta(seconds=3)  # with what is in flight at a stop, and
 _BRIEFLY = timedelta(seconds=1)  # with the leases: even with a silent database all of it stays below 10 s
 _AGAIN = timedelta(seconds=2)  # after the database was away during a reload
-
-
-@dataclass(slots=True)
-class Reloads:
-    """How the reloads went: `failed` says that the newest configuration was not taken (R31)."""
-
-    taken: int = 0
-    refused: int = 0
-    failed: bool = False
 
 
 class Service:
@@ -82,12 +73,13 @@ class Service:
             ConfigurationError, DatabaseHeldError, DatabaseUnreachableError, SchemaError, ListenError: It can't start.
         """
         settings = self._load()
+        self.reloads.taken_at = self._machine.now()
         database = SqlDatabase(settings.database.get_secret_value())
         database.hold()
         try:
             await database.prepare(migrate=self._migrate)
-            overseen = Oversight(settings, database, self._machine)
-            async with asyncio.TaskGroup() as tasks, aclosing(overseen) as oversight:
+            overseeing = Oversight(settings, database, self._machine, clock=self._clock, reloads=self.reloads)
+            async with asyncio.TaskGroup() as tasks, aclosing(overseeing) as oversight:
                 await self._work(settings, database, tasks, oversight)
         finally:
             await database.close()
@@ -109,7 +101,7 @@ class Service:
         await pipeline.begin()
         running = _Running(settings, pipeline, tasks)
         self._watch(running)
-        oversight.open(pipeline.health, tasks)
+        oversight.open(pipeline, tasks)
         links = sum(watch.poller.watched for watch in pipeline.watches)
         _log.info("started", extra={"fields": {"accounts": len(pipeline.watches), "known_links": links}})
         while not self._stopping:
@@ -119,7 +111,7 @@ class Service:
                 self._reload_wanted = False
                 oversight.reloading()
                 running = await self._reloaded(running, database, tasks)
-                oversight.reloaded(running.pipeline.health, running.settings)
+                oversight.reloaded(running.pipeline, running.settings)
         _log.info("stopping")
         oversight.stopping()
         await running.finish()
@@ -176,6 +168,7 @@ class Service:
         await self._begin(pipeline, database)
         self.reloads.taken += 1
         self.reloads.failed = False
+        self.reloads.taken_at = self._machine.now()
         _log.info("configuration taken", extra={"fields": {"accounts": len(pipeline.watches)}})
         renewed = _Running(settings, pipeline, tasks)
         self._watch(renewed)

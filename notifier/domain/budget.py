@@ -119,10 +119,10 @@ class RequestBudget:
         until = self.use.blocked_until
         return until if until is not None and until > now else None
 
-    def used(self, now: datetime) -> float:
-        """Return the share of the budget in use, from 0 to 1."""
+    def used(self, now: datetime) -> int:
+        """Return how many permits of the present window are taken."""
         self._forget(now)
-        return min(1.0, len(self.use.taken) / self.requests)
+        return len(self.use.taken)
 
     def _forget(self, now: datetime) -> None:
         taken = self.use.taken

@@ -12,6 +12,7 @@ from notifier.domain.backoff import next_attempt
 from notifier.domain.bundling import bundle
 from notifier.domain.merging import moot
 from notifier.domain.pacing import Storm, pace
+from notifier.domain.tally import Deliveries, End
 from notifier.errors import DatabaseError
 from notifier.ports import (
     Accepted,
@@ -57,6 +58,7 @@ class Deliverer:
         settle: Callable[[UnitOfWork, Sequence[Settlement]], Awaitable[tuple[list[Settlement], bool]]],
         committed: Callable[[], None],
         storm: Storm,
+        tally: Deliveries | None = None,
     ) -> None:
         """`owner` names this process in leases; `chance` in [0, 1) spreads the retries.
 
@@ -71,6 +73,7 @@ class Deliverer:
         self._settle = settle
         self._committed = committed
         self._storm = storm
+        self._tally = tally or Deliveries()
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -118,20 +121,23 @@ class Deliverer:
         now = self._clock.now()
         try:
             async with self._database.begin() as work:
-                return await self._batches(work.outbox, places, now, [each.id for batch in in_flight for each in batch])
+                if not await work.outbox.hold(self._channel.name, now):
+                    return []
+                # A lease may run out while this process is stopped: what it is sending it must not send again beside.
+                sending = [each.id for batch in in_flight for each in batch]
+                await work.outbox.renew(sending, until=now + LEASE, owner=self._owner)
+                over = 0 if self._channel.bundles else await self._call_off(work.outbox, now)
+                batches = await self._batches(work.outbox, places, now)
         except DatabaseError as error:
             self._complain("deliveries not claimed", error)
             return []
+        self._tally.ended(End.MOOT, over)
+        return batches
 
-    async def _batches(self, outbox: Outbox, places: int, now: datetime, in_flight: Collection[int]) -> list[_Batch]:
+    async def _batches(self, outbox: Outbox, places: int, now: datetime) -> list[_Batch]:
         name, storm = self._channel.name, self._storm
-        if not await outbox.hold(name, now):
-            return []
-        # A lease may run out while this process is stopped: what it is sending it must not send again beside that.
-        await outbox.renew(in_flight, until=now + LEASE, owner=self._owner)
         claim = partial(outbox.claim, name, now=now, until=now + LEASE, owner=self._owner)
         if not self._channel.bundles:
-            await self._call_off(outbox, now)
             return [[claimed] for claimed in await claim(whole=False, lanes=places)]
         allowed = pace(storm, await outbox.sent(name, since=now - storm.memory, now=now), now)
         if allowed.at > now:
@@ -142,11 +148,12 @@ class Deliverer:
         claimed = await claim(whole=True, lanes=min(places, allowed.lanes))
         return [list(lane) for _, lane in groupby(claimed, key=_lane)]
 
-    async def _call_off(self, outbox: Outbox, now: datetime) -> None:
+    async def _call_off(self, outbox: Outbox, now: datetime) -> int:
         over = moot(await outbox.passing(self._channel.name, now))
         if over:
             await outbox.call_off(over, _OVER, now)
             _log.info("deliveries called off", extra={"fields": {"channel": self._channel.name, "cause": _OVER}})
+        return len(over)
 
     async def _settled(self, settlements: Sequence[Settlement]) -> None:
         if not settlements:
@@ -158,6 +165,7 @@ class Deliverer:
             # The lease runs out and it is sent once more: twice is better than not at all.
             self._complain("delivery not settled", error)
             return
+        self._count(held)
         self._report(held)
         if len(held) < len(settlements):
             _log.warning("delivery taken over by another", extra={"fields": {"channel": self._channel.name}})
@@ -212,6 +220,20 @@ class Deliverer:
             cause=cause,
             due_at=due_at,
         )
+
+    def _count(self, settlements: Sequence[Settlement]) -> None:
+        for each in settlements:
+            match each.outcome:
+                case Outcome.SENT:
+                    self._tally.sent(each.claimed.notification, each.ended_at)
+                case Outcome.PENDING:
+                    self._tally.ended(End.AGAIN_LATER)
+                case Outcome.ABANDONED:
+                    self._tally.ended(End.ABANDONED)
+                case Outcome.MOOT:
+                    pass  # never sent, so never settled
+                case _:
+                    assert_never(each.outcome)
 
     def _report(self, settlements: Sequence[Settlement]) -> None:
         """Say what came of each message, once for all its deliveries."""

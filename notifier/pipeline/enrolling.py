@@ -13,6 +13,7 @@ from notifier.domain.notification import Notification
 from notifier.domain.observation import Cause
 from notifier.domain.site import Site
 from notifier.domain.state import State, as_of
+from notifier.domain.tally import Transitions
 from notifier.domain.words import Voice
 from notifier.pipeline.announcing import Announcer
 from notifier.pipeline.recording import Transactions
@@ -23,10 +24,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """The links to watch; `states` are those that begin anew."""
+    """The links to watch; `states` are those that begin anew, `removals` the transitions of those that left."""
 
     links: Sequence[Interconnect]
     states: Mapping[str, State] = field(default_factory=dict)
+    removals: Sequence[Transition] = ()
 
 
 class Enroller:
@@ -42,6 +44,7 @@ class Enroller:
         announcer: Announcer,
         transactions: Transactions,
         clock: Clock,
+        tally: Transitions | None = None,
     ) -> None:
         """`takes` says which names are to be watched."""
         self._voice = voice
@@ -52,10 +55,14 @@ class Enroller:
         self._announcer = announcer
         self._transactions = transactions
         self._clock = clock
+        self._tally = tally or Transitions()
 
     async def listed(self, listed: Collection[Interconnect]) -> Enrolled | None:
         """Record a complete listing; None if it is too empty to be believed yet."""
-        return await self._transactions.do(lambda work: self._listed(work, listed))
+        enrolled = await self._transactions.do(lambda work: self._listed(work, listed))
+        if enrolled is not None:
+            self._tally.recorded(enrolled.removals)
+        return enrolled
 
     async def listing_failed(self, cause: Cause) -> None:
         """Record that the account could not be listed."""
@@ -94,14 +101,14 @@ class Enroller:
                 await self._announcer.sight(work, before, after, now)
                 return None
         roll = call_roll(known, listed, takes=self._takes, removed_after=patience)
-        states = await self._enroll(work, known, roll, now)
+        states, gone = await self._enroll(work, known, roll, now)
         await self._announcer.sight(work, before, after, now)
-        return Enrolled([link for link, _ in roll.watched], states)
+        return Enrolled([link for link, _ in roll.watched], states, gone)
 
     async def _enroll(
         self, work: UnitOfWork, known: Mapping[str, Known], roll: Roll, now: datetime
-    ) -> dict[str, State]:
-        """Write the roll, and tell who left and who came back; return the states that begin anew."""
+    ) -> tuple[dict[str, State], list[Transition]]:
+        """Write the roll, and tell who left and who came back; return the states that begin anew, and who left."""
         if {link.name: Known(link=link, missing=missing) for link, missing in roll.watched} != {
             name: each for name, each in known.items() if each.watched
         }:
@@ -126,7 +133,7 @@ class Enroller:
         sites = await work.watched.sites(self._account, names) if names else {}
         told = [*self._left(known, gone, after, sites), *self._came_back(roll, after, sites, now)]
         await self._announcer.membership(work, told, sites, now)
-        return {name: replace(state, version=state.version + 1) for name, state in after.items()}
+        return {name: replace(state, version=state.version + 1) for name, state in after.items()}, gone
 
     def _left(
         self,

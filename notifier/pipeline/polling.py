@@ -16,6 +16,7 @@ from notifier.domain.interconnect import Interconnect
 from notifier.domain.observation import CauseKind, Observation, Seen, Sight, Unseen
 from notifier.domain.schedule import next_due, phase
 from notifier.domain.state import State
+from notifier.domain.tally import Polls
 from notifier.errors import DatabaseError, LeaseLostError, NotifierError
 from notifier.pipeline.lease import Lease
 from notifier.pipeline.recording import Recorder
@@ -55,6 +56,7 @@ class Poller:
         pace: Pace,
         tasks: asyncio.TaskGroup,
         lease: Lease,
+        tally: Polls | None = None,
     ) -> None:
         """Polls run in `tasks`."""
         self._account = account
@@ -64,6 +66,7 @@ class Poller:
         self._pace = pace
         self._tasks = tasks
         self._lease = lease
+        self._tally = tally or Polls()
         self._links: dict[str, Interconnect] = {}
         self._sites: dict[str | None, list[str]] = {}
         self._states: dict[str, State] = {}
@@ -93,6 +96,11 @@ class Poller:
     def watched(self) -> int:
         """How many interconnects are watched."""
         return len(self._links)
+
+    @property
+    def beliefs(self) -> list[tuple[Interconnect, State]]:
+        """What is believed of each watched interconnect."""
+        return [(link, self._states[name]) for name, link in self._links.items()]
 
     @property
     def progress(self) -> Progress:
@@ -199,17 +207,18 @@ class Poller:
     async def _poll(self, name: str) -> None:
         try:
             sight = await self._cloudflare.status(name)
-            self._busy.pop(name, None)
-            self._saw(name, sight)
+            self._saw(name, sight, self._busy.pop(name))
         except Exception:  # noqa: BLE001 - a fault of ours at one link must not blind all others (R7)
             _log.exception("poll failed by a fault of ours")
+            self._tally.failed()
             self._again(name, self._clock.now() + self._pace.recheck, urgent=False)
         finally:
             self._busy.pop(name, None)
         self.tick()
 
-    def _saw(self, name: str, sight: Sight) -> None:
+    def _saw(self, name: str, sight: Sight, begun_at: datetime) -> None:
         now = self._clock.now()
+        self._tally.ended(sight, now - begun_at)
         if name not in self._links or not self._lease.holds(now):
             self._again(name, now, urgent=False)
             return

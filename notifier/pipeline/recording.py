@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from notifier.domain.decision import Decision, Gap, Policy, calm, decide
+from notifier.domain.decision import Decision, Gap, Policy, Transition, calm, decide
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.observation import Observation
 from notifier.domain.state import State, as_of
+from notifier.domain.tally import Transitions
 from notifier.errors import ConflictError, DatabaseError, LeaseLostError
 from notifier.pipeline.announcing import Announcer, Step
 from notifier.pipeline.lease import Lease
@@ -89,6 +90,7 @@ class Recorder:
         announcer: Announcer,
         transactions: Transactions,
         clock: Clock,
+        tally: Transitions | None = None,
     ) -> None:
         self._account = account
         self._database = database
@@ -96,6 +98,7 @@ class Recorder:
         self._announcer = announcer
         self._transactions = transactions
         self._clock = clock
+        self._tally = tally or Transitions()
 
     def expect(self, interval: timedelta) -> None:
         """Expect polls this far apart: only a longer silence is a gap (R11)."""
@@ -119,7 +122,9 @@ class Recorder:
         Raises:
             DatabaseError: Nothing was recorded; the next polls will show the same again (R7).
         """
-        return await self._transactions.do(lambda work: self._record(work, observations))
+        states, transitions = await self._transactions.do(lambda work: self._record(work, observations))
+        self._tally.recorded(transitions)
+        return states
 
     async def calm(self) -> None:
         """End the flapping of links that have not changed for long enough (R10)."""
@@ -148,7 +153,9 @@ class Recorder:
         if by > _WORTH:
             _log.warning("stored times lay in the future", extra={"fields": {"account": self._account, "by": by}})
 
-    async def _record(self, work: UnitOfWork, observations: Sequence[Observation]) -> dict[str, State]:
+    async def _record(
+        self, work: UnitOfWork, observations: Sequence[Observation]
+    ) -> tuple[dict[str, State], list[Transition]]:
         names = {seen.name for seen in observations}
         stored = await work.watched.states(self._account, names)
         before = {name: stored.get(name) or State(account=self._account, name=name) for name in names}
@@ -166,7 +173,8 @@ class Recorder:
         if any(before[name].blind != after[name].blind for name in changed):
             view = await work.watched.view(self._account)
             await self._announcer.sight(work, view, view, now)
-        return {name: _stored(after[name]) if name in changed else after[name] for name in names}
+        states = {name: _stored(after[name]) if name in changed else after[name] for name in names}
+        return states, [step.transition for step in batch.steps]
 
     async def _calm(self, work: UnitOfWork) -> None:
         now = self._clock.now()

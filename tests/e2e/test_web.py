@@ -4,7 +4,7 @@ import asyncio
 import re
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from signal import SIGCONT, SIGHUP, SIGSTOP
@@ -15,10 +15,13 @@ import yaml
 
 from notifier.adapters.web import bind
 from notifier.errors import ListenError
+from notifier.simulator import Account
 from tests.support.postgres import OwnServer
 from tests.support.process import Service, notifier, running, until
 from tests.support.receivers import HttpReceiver
 from tests.support.scenes import noc
+from tests.support.scraped import Scraped
+from tests.support.stage import TOKEN
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +45,22 @@ async def asks(service: Service, path: str) -> tuple[int, object]:
     async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
         answer = await client.get(f"http://{address(service)}{path}")
     return answer.status_code, answer.json()
+
+
+async def scrapes(service: Service, *shown: str, reloads: Mapping[str, float] | None = None) -> Scraped:
+    """Scrape until the configuration was reloaded so often."""
+    found: list[Scraped] = []
+
+    async def scraped() -> bool:
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            told = [("Authorization", f"Bearer {token}") for token in shown]
+            answer = await client.get(f"http://{address(service)}/metrics", headers=told)
+        assert answer.status_code == 200
+        found.append(Scraped(answer.text))
+        return found[-1].all("notifier_config_reloads_total", "outcome") == (reloads or {})
+
+    await until(scraped, why=lambda: service.log)
+    return found[-1]
 
 
 async def test_it_answers_while_it_runs_through_a_reload_to_the_end(
@@ -97,6 +116,36 @@ async def test_the_api_answers_by_the_newest_token_and_a_stream_outlasts_a_reloa
     assert "planted-web-token" not in service.log
 
 
+async def test_what_was_counted_goes_on_through_a_reload(
+    service: Service, account: Account, write: Write, http_receiver: HttpReceiver
+) -> None:
+    token = "planted-web-token"
+    config = write(noc(http_receiver), web={**ANY, "token": token})
+    await service.start()
+    await until(lambda: "change=baseline" in service.log, why=lambda: service.log)
+    account.links["icon-ams-01"].set("Down", "no light")
+    await until(lambda: "delivered" in service.log, why=lambda: service.log)
+    before = await scrapes(service, token)
+    write(noc(http_receiver), web={**ANY, "token": token}, remind="1h")
+    service.signal(SIGHUP)
+    after = await scrapes(service, token, reloads={"success": 1})
+    config.write_text("accounts: nonsense")
+    service.signal(SIGHUP)
+    refused = await scrapes(service, token, reloads={"success": 1, "failed": 1})
+    for scraped in (before, after, refused):
+        assert scraped.all("notifier_deliveries_total", "outcome") == {"sent": 1}
+        assert scraped.all("notifier_transitions_total", "change") == {"baseline": 1, "problem": 1}
+        assert scraped.all("notifier_interconnect_state", "name", "state") == {"icon-ams-01 down": 1}
+        assert [s for s in (token, TOKEN, http_receiver.address, "no light") if s in scraped.text] == []
+    polls = [scraped.all("notifier_polls_total", "outcome")["seen"] for scraped in (before, after, refused)]
+    assert polls == sorted(polls)
+    assert polls[0] >= 3
+    assert [scraped.one("notifier_config_last_reload_successful") for scraped in (before, after, refused)] == [1, 1, 0]
+    taken = [s.one("notifier_config_last_reload_success_timestamp_seconds") or 0 for s in (before, after, refused)]
+    assert taken[0] < taken[1] == taken[2]
+    assert await service.stop() == 0
+
+
 async def test_it_is_ready_no_more_while_the_database_is_away_but_alive(
     write: Write, http_receiver: HttpReceiver, own_postgres: OwnServer
 ) -> None:
@@ -109,9 +158,13 @@ async def test_it_is_ready_no_more_while_the_database_is_away_but_alive(
         assert code == 503
         assert "the database has not answered for 1m" in str(told)
         assert await asks(service, "/livez") == (200, {"loop": "ok"})
+        away = await scrapes(service)
+        assert (away.one("notifier_database_up"), away.one("notifier_vital", vital="database")) == (0, 0)
+        assert away.one("notifier_lease_holder", account="production") == 0  # it could not be renewed
         own_postgres.start()
         await until(lambda: "healthy again" in service.log, why=lambda: service.log)
         assert await asks(service, "/readyz") == (200, FINE)
+        assert (await scrapes(service)).one("notifier_database_up") == 1
         assert await service.stop() == 0
 
 

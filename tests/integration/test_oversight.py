@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from notifier.adapters.database.database import SqlDatabase
+from notifier.domain.figures import Figures, Reloads
 from notifier.oversight import Oversight
 from notifier.pipeline.audit import Audit
 from notifier.pipeline.health import Health
@@ -39,7 +40,18 @@ SETTINGS = Settings(
 
 
 def oversees() -> Oversight:
-    return Oversight(SETTINGS, SqlDatabase("sqlite:////nowhere/notifier.db"), FakeClock())
+    clock = FakeClock()
+    return Oversight(SETTINGS, SqlDatabase("sqlite:////nowhere/notifier.db"), clock, clock=clock, reloads=Reloads())
+
+
+class Overseen:
+    """Has a health, and nobody asks for its figures."""
+
+    def __init__(self, health: Health) -> None:
+        self.health = health
+
+    def figures(self) -> Figures:
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -64,7 +76,7 @@ async def test_it_lives_while_its_schedule_moves_and_not_while_that_stands_still
 ) -> None:
     with init_system.listening():
         async with asyncio.TaskGroup() as tasks, aclosing(oversees()) as oversight:
-            oversight.open(health, tasks)
+            oversight.open(Overseen(health), tasks)
             await until(lambda: init_system.count("WATCHDOG=1") > 1)
             clock.advance(seconds(20))
             await until(lambda: init_system.told[-3:] == [STILL] * 3)
@@ -77,7 +89,7 @@ async def test_a_reload_that_takes_long_is_not_taken_for_death(
 ) -> None:
     with init_system.listening():
         async with asyncio.TaskGroup() as tasks, aclosing(oversees()) as oversight:
-            oversight.open(health, tasks)
+            oversight.open(Overseen(health), tasks)
             oversight.reloading()
             health.rest()
             clock.advance(seconds(600))
@@ -88,7 +100,7 @@ async def test_a_reload_that_takes_long_is_not_taken_for_death(
 
 async def test_without_an_init_system_nobody_is_told(health: Health) -> None:
     async with asyncio.TaskGroup() as tasks, aclosing(oversees()) as oversight:
-        oversight.open(health, tasks)
+        oversight.open(Overseen(health), tasks)
         oversight.reloading()
-        oversight.reloaded(health, SETTINGS)
+        oversight.reloaded(Overseen(health), SETTINGS)
         oversight.stopping()

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from notifier.adapters.database.database import SqlDatabase
-from notifier.adapters.web import Backing, Rules
+from notifier.adapters.web import Backing, Exposition, Rules
 from notifier.domain.health import Vital
 from notifier.pipeline.acting import Acting
 from notifier.ports import Clock
 from tests.support.examples import ACCOUNT
 from tests.support.fakes import FakeClock
+from tests.support.figures import RELOADS, Counter, figures
 
 
 def backing(
@@ -18,6 +19,7 @@ def backing(
     ailments: Callable[[], Mapping[Vital, str]] = dict,
     redact: Callable[[str], str] = str,
     rules: Rules | None = None,
+    exposition: Exposition | None = None,
 ) -> Backing:
     """Make what stands behind the answers, as the service does."""
     kept, now = database or SqlDatabase("sqlite:////nowhere/notifier.db"), clock or FakeClock()
@@ -27,4 +29,5 @@ def backing(
         ailments=ailments,
         names={ACCOUNT: "production"},
         rules=rules or Rules(),
+        exposition=exposition or Exposition(figures, database=Counter(), reloads=RELOADS, clock=FakeClock()),
     )

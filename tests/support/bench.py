@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from notifier.domain.decision import Policy
+from notifier.domain.tally import Polls, Transitions
 from notifier.domain.words import Voice
 from notifier.pipeline.announcing import Announcer
 from notifier.pipeline.audit import Audit
@@ -47,6 +48,7 @@ class Bench:
     ) -> None:
         self.clock = clock
         self.lease = lease
+        self.polls, self.transitions = Polls(), Transitions()
         self.channels = channels
         self.stirred = False
         teller = Teller(rules or Rules(channels={c.name: c for c in channels}, wait=timedelta(0)))
@@ -60,6 +62,7 @@ class Bench:
             announcer=announcer,
             transactions=transactions,
             clock=clock,
+            tally=self.transitions,
         )
         self.enroller = Enroller(
             voice=voice,
@@ -69,6 +72,7 @@ class Bench:
             announcer=announcer,
             transactions=transactions,
             clock=clock,
+            tally=self.transitions,
         )
         self.upkeep = Upkeep(
             database=database,
@@ -92,6 +96,7 @@ class Bench:
             pace=Pace(interval=INTERVAL, recheck=RECHECK),
             tasks=tasks,
             lease=lease,
+            tally=self.polls,
         )
         self.discovery = Discovery(
             cloudflare=cloudflare,

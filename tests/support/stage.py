@@ -7,21 +7,26 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import event
 
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.insight import SqlInsight
 from notifier.adapters.database.reading import Found, Wanted
+from notifier.adapters.web import App, Exposition
 from notifier.app import Pipeline, assemble
+from notifier.domain.figures import Reloads
 from notifier.domain.incident import Acknowledgement
 from notifier.domain.matching import Matcher
 from notifier.domain.suppression import Silence
-from notifier.ports import Clock
+from notifier.ports import Clock, Counting
 from notifier.settings import Settings, load
 from notifier.simulator import Account, Link, Simulator
+from tests.support.asked import backing
 from tests.support.examples import ACCOUNT
 from tests.support.fakes import FakeClock
+from tests.support.scraped import Scraped
 
 TOKEN = "planted-api-token-7f3a"
 INTERVAL = timedelta(seconds=60)
@@ -206,6 +211,18 @@ class Stage:
             sent.append(statement)
 
         return sent
+
+    async def scrape(self, accept: str = "", database: Counting | None = None) -> Scraped:
+        """Ask for the metrics, as Prometheus does; they may be counted by another database."""
+        assert self._pipeline is not None
+        counting = database or self._database
+        assert counting is not None
+        told = Exposition(self._pipeline.figures, database=counting, reloads=Reloads(), clock=self.clock)
+        app = App(backing(exposition=told))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            answer = await client.get("/metrics", headers={"Accept": accept})
+        assert answer.status_code == 200
+        return Scraped(answer.text)
 
     async def incidents(self) -> list[Found]:
         assert self._database is not None

@@ -44,7 +44,7 @@ def test_it_says_how_much_is_used() -> None:
     budget = RequestBudget(4, MINUTE)
     assert budget.used(NOON) == 0
     budget.take(NOON)
-    assert budget.used(NOON) == 0.25
+    assert budget.used(NOON) == 1
     assert budget.used(NOON + MINUTE) == 0
 
 

@@ -107,8 +107,11 @@ def test_every_phrase_of_the_log_is_explained() -> None:
 @pytest.mark.parametrize(
     ("commands", "not_theirs"),
     [
-        ("run check", "uvicorn starlette"),  # only who listens waits for the web server
-        ("look deliveries explain ack silence", "uvicorn starlette aiohttp httpx apprise apscheduler"),
+        ("run check", "uvicorn starlette prometheus_client"),  # only who listens waits for the web server
+        (
+            "look deliveries explain ack silence",
+            "uvicorn starlette prometheus_client aiohttp httpx apprise apscheduler",
+        ),
     ],
 )
 def test_a_command_does_not_wait_for_what_others_need(commands: str, not_theirs: str) -> None:

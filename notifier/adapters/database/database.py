@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.adapters.database import schema
+from notifier.adapters.database import counting, schema
 from notifier.adapters.database.auditing import SqlAuditing
 from notifier.adapters.database.budgets import SqlBudgets
 from notifier.adapters.database.engine import SqliteLock, connection, open_engine, open_reading_engine
@@ -20,7 +20,7 @@ from notifier.adapters.database.reading import Reading
 from notifier.adapters.database.record import SqlRecord
 from notifier.adapters.database.watched import SqlWatched
 from notifier.errors import DatabaseUnreachableError, SchemaError
-from notifier.ports import Clock
+from notifier.ports import Clock, Counts
 
 
 class SqlUnitOfWork:
@@ -74,7 +74,7 @@ class SqlUnitOfWork:
 
 
 class SqlDatabase:
-    """SQLite or PostgreSQL, by URL; keeps `ports.Database`.
+    """SQLite or PostgreSQL, by URL; keeps `ports.Database` and `ports.Counting`.
 
     `embedded` says that it is a file of this process alone (SQLite). Its time is the server's, unless `moment` tells
     another.
@@ -128,6 +128,11 @@ class SqlDatabase:
         await self.require()
         async with connection(self.engine) as conn:
             yield Reading(conn)
+
+    async def counts(self) -> Counts:
+        """Count what is open and what waits."""
+        async with connection(self.reading_engine) as conn:
+            return await counting.count(conn)
 
     async def require(self) -> None:
         """Make sure that there is a database to work with, as another process left it.

@@ -5,6 +5,7 @@ Import it when it is needed: both together take a tenth of a second, which no ot
 
 from notifier.adapters.web.app import App
 from notifier.adapters.web.backing import Backing, Rules
+from notifier.adapters.web.exposition import Exposition
 from notifier.adapters.web.server import WebServer, bind
 
-__all__ = ["App", "Backing", "Rules", "WebServer", "bind"]
+__all__ = ["App", "Backing", "Exposition", "Rules", "WebServer", "bind"]

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from notifier.adapters.web import api, health, login, models
+from notifier.adapters.web import api, health, login, metrics, models
 from notifier.adapters.web.access import Access, Doors
 from notifier.adapters.web.backing import Backing
 from notifier.adapters.web.events import Events
@@ -53,7 +53,7 @@ def _made(backing: Backing, events: Events) -> ASGIApp:
         openapi_url=f"{api.PREFIX}/openapi.json",
         docs_url=None,  # those load from another site
         redoc_url=None,
-        routes=[*health.routes(backing), *login.routes(doors, login.plain_form)],
+        routes=[*health.routes(backing), *metrics.routes(backing), *login.routes(doors, login.plain_form)],
     )
     app.include_router(api.router(backing))
     app.include_router(events.router())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from notifier.adapters.web.exposition import Exposition
 from notifier.domain.health import Vital
 from notifier.insight import Acts, Insight
 
@@ -23,7 +24,8 @@ class Rules:
 class Backing:
     """Whoever answers asks this, each time anew.
 
-    `ailments` are the notifier's own troubles, `names` what accounts are called, by id, `rules` say who may do what.
+    `ailments` are the notifier's own troubles, `names` what accounts are called, by id, `rules` say who may do what,
+    `exposition` is what Prometheus is told.
     """
 
     insight: Insight
@@ -31,3 +33,4 @@ class Backing:
     ailments: Callable[[], Mapping[Vital, str]]
     names: Mapping[str, str]
     rules: Rules
+    exposition: Exposition
