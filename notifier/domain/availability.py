@@ -10,7 +10,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import assert_never
 
-from notifier.domain.decision import Change, Transition
+from notifier.domain.decision import Change
+from notifier.domain.status import HEALTHY, PENDING
 
 
 class Quality(StrEnum):
@@ -22,8 +23,8 @@ class Quality(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """A time from a moment until just before another, which is not earlier."""
+class Period:
+    """The time from a moment until just before another, which is not earlier."""
 
     from_at: datetime
     until_at: datetime
@@ -35,10 +36,18 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """From this moment on a link was believed to be this."""
+
+    at: datetime
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
 class Stretch:
     """A time throughout which a link was one thing."""
 
-    span: Span
+    period: Period
     quality: Quality
 
 
@@ -46,7 +55,7 @@ class Stretch:
 class Cell:
     """One of the equal parts of a bar: how much of it was what; what it never was is not named."""
 
-    span: Span
+    period: Period
     lengths: Mapping[Quality, timedelta]
 
     @property
@@ -56,7 +65,7 @@ class Cell:
 
     def share(self, quality: Quality) -> float:
         """How much of it was that, from 0 to 1."""
-        return self.lengths.get(quality, timedelta()) / self.span.length if self.span.length else 0.0
+        return self.lengths.get(quality, timedelta()) / self.period.length if self.period.length else 0.0
 
 
 _BADNESS = {quality: place for place, quality in enumerate(Quality)}
@@ -75,35 +84,49 @@ def quality_after(change: Change) -> Quality:
             assert_never(change)
 
 
+def quality_before(change: Change, before: str | None) -> Quality:
+    """Say what a link was before a transition from that status (None: it was not known)."""
+    if before is None:
+        return Quality.UNOBSERVED
+    match change:
+        case Change.WORSENED | Change.EASED | Change.RECOVERED:
+            return Quality.BAD
+        case Change.BASELINE | Change.PROBLEM | Change.UP:
+            return Quality.GOOD
+        case Change.REMOVED:
+            return Quality.GOOD if before in {HEALTHY, PENDING} else Quality.BAD
+        case _:
+            assert_never(change)
+
+
 def stretches(
-    period: Span, *, before: Quality, transitions: Iterable[Transition], unseen: Iterable[Span]
+    period: Period, *, before: Quality, turns: Iterable[Turn], unseen: Iterable[Period]
 ) -> tuple[Stretch, ...]:
     """Divide a period into stretches that follow each other without a gap, no two neighbours alike.
 
-    `before` is what was believed of the link at its start: unobserved if it was not known yet. `transitions` are the
-    link's in the period; each counts from when it was first seen. `unseen` are its gaps, and when it was blind.
+    `before` is what was believed of the link at its start: unobserved if it was not known yet. `turns` are the link's
+    in their order; one that was before the period counts from its start. `unseen` are its gaps, and when it was blind.
     """
-    begun = [(period.from_at, before)]
-    for transition in sorted(transitions, key=lambda each: each.number):
-        at = min(max(transition.first_seen_at, begun[-1][0]), period.until_at)
-        begun.append((at, quality_after(transition.change)))
-    ends = [at for at, _ in begun[1:]] + [period.until_at]
-    believed = [Stretch(Span(at, end), quality) for (at, quality), end in zip(begun, ends, strict=True)]
+    begun = [Turn(period.from_at, before)]
+    for turn in turns:
+        begun.append(Turn(min(max(turn.at, begun[-1].at), period.until_at), turn.quality))
+    ends = [*(turn.at for turn in begun[1:]), period.until_at]
+    believed = [Stretch(Period(turn.at, end), turn.quality) for turn, end in zip(begun, ends, strict=True)]
     return overlay(believed, unseen, Quality.UNOBSERVED)
 
 
-def overlay(under: Iterable[Stretch], spans: Iterable[Span], quality: Quality) -> tuple[Stretch, ...]:
-    """Let some spans, in any order, be of a quality whatever lies there; what is outside the stretches is left out."""
-    covers = sorted(spans, key=lambda span: span.from_at)
+def overlay(under: Iterable[Stretch], covers: Iterable[Period], quality: Quality) -> tuple[Stretch, ...]:
+    """Let some times, in any order, be of a quality whatever lies there; what is outside the stretches is left out."""
+    covers = sorted(covers, key=lambda cover: cover.from_at)
     found: list[Stretch] = []
     for stretch in under:
-        at, end = stretch.span.from_at, stretch.span.until_at
+        at, end = stretch.period.from_at, stretch.period.until_at
         for cover in covers:
             begin, until = max(at, cover.from_at), min(end, cover.until_at)
             if begin < until:
-                found += [Stretch(Span(at, begin), stretch.quality), Stretch(Span(begin, until), quality)]
+                found += [Stretch(Period(at, begin), stretch.quality), Stretch(Period(begin, until), quality)]
                 at = until
-        found.append(Stretch(Span(at, end), stretch.quality))
+        found.append(Stretch(Period(at, end), stretch.quality))
     return _joined(found)
 
 
@@ -111,38 +134,38 @@ def totals(found: Iterable[Stretch]) -> dict[Quality, timedelta]:
     """Add up how long it was what; what it never was is not named."""
     lengths: dict[Quality, timedelta] = {}
     for stretch in found:
-        lengths[stretch.quality] = lengths.get(stretch.quality, timedelta()) + stretch.span.length
+        lengths[stretch.quality] = lengths.get(stretch.quality, timedelta()) + stretch.period.length
     return lengths
 
 
-def cells(period: Span, found: Sequence[Stretch], count: int) -> tuple[Cell, ...]:
+def cells(period: Period, found: Sequence[Stretch], count: int) -> tuple[Cell, ...]:
     """Fold a period's stretches into so many equal cells."""
     bounds = [*(period.from_at + period.length * place / count for place in range(count)), period.until_at]
     folded, first = [], 0
     for begin, end in pairwise(bounds):
-        while first < len(found) - 1 and found[first].span.until_at <= begin:
+        while first < len(found) - 1 and found[first].period.until_at <= begin:
             first += 1
         within: list[Stretch] = []
         for stretch in found[first:]:
-            if stretch.span.from_at >= end:
+            if stretch.period.from_at >= end:
                 break
-            within.append(replace(stretch, span=_cut(stretch.span, begin, end)))
-        folded.append(Cell(Span(begin, end), totals(each for each in within if each.span.length)))
+            within.append(replace(stretch, period=_cut(stretch.period, begin, end)))
+        folded.append(Cell(Period(begin, end), totals(each for each in within if each.period.length)))
     return tuple(folded)
 
 
-def _cut(span: Span, begin: datetime, end: datetime) -> Span:
-    return Span(max(span.from_at, begin), min(span.until_at, end))
+def _cut(period: Period, begin: datetime, end: datetime) -> Period:
+    return Period(max(period.from_at, begin), min(period.until_at, end))
 
 
 def _joined(found: Iterable[Stretch]) -> tuple[Stretch, ...]:
     """Leave out what has no length, and make one of neighbours that are alike."""
     joined: list[Stretch] = []
     for stretch in found:
-        if not stretch.span.length:
+        if not stretch.period.length:
             continue
         if joined and joined[-1].quality is stretch.quality:
-            joined[-1] = Stretch(Span(joined[-1].span.from_at, stretch.span.until_at), stretch.quality)
+            joined[-1] = Stretch(Period(joined[-1].period.from_at, stretch.period.until_at), stretch.quality)
         else:
             joined.append(stretch)
     return tuple(joined)
