@@ -1,0 +1,226 @@
+"""The page's addresses: what is looked at, and the forms by which people act."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from glob import escape
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from notifier.adapters.web.backing import Backing
+from notifier.adapters.web.page.bars import CHOICES, DEFAULT, Choice
+from notifier.adapters.web.page.rendering import Pages, StaticFiles
+from notifier.adapters.web.page.views import Board, Viewer, needs_past
+from notifier.adapters.web.page.visitor import Visitor
+from notifier.domain.duration import parse_duration
+from notifier.domain.matching import Matcher
+from notifier.insight import Overview
+
+EVENTS = "/api/v1/events"
+
+_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+_UNCACHED = {"Cache-Control": "no-store"}
+_LONGEST = timedelta(days=365)  # of a silence
+_NAME, _COMMENT = 100, 500  # letters
+
+
+class StatusPage:
+    """Answers with pages; what all visitors see alike is made once for all who ask at the same time."""
+
+    def __init__(self, backing: Backing, visitor: Callable[[Request], Visitor]) -> None:
+        """`visitor` tells who asks."""
+        self._backing = backing
+        self._visitor = visitor
+        self._static = StaticFiles()
+        self._pages = Pages(self._static)
+        self._boards: dict[tuple[datetime, str, bool], asyncio.Task[Board]] = {}
+
+    def routes(self) -> list[Route]:
+        """Return the addresses; they are for the app, which knows who may come here."""
+        return [
+            Route("/", self._status),
+            Route("/sites/{account}/{site:path}", self._site),
+            Route("/interconnects/{account}/{name:path}", self._link),
+            Route("/static/{name}", self._file),
+            Route("/acknowledge", self._acknowledge, methods=["POST"]),
+            Route("/unacknowledge", self._unacknowledge, methods=["POST"]),
+            Route("/silences", self._silence, methods=["POST"]),
+            Route("/silences/end", self._expire, methods=["POST"]),
+        ]
+
+    def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+        """Fill a template in for who asks."""
+        html = self._pages.render(template, visitor=self._visitor(request), events=EVENTS, **values)
+        return HTMLResponse(html, status, headers=_UNCACHED)
+
+    # --- Looking ------------------------------------------------------------------------------------------------
+
+    async def _status(self, request: Request) -> Response:
+        visitor, choice = self._visitor(request), _choice(request)
+        seen = await self._backing.insight.overview()
+        viewer = Viewer(self._backing.names, public=visitor.public)
+        board = await self._board(seen, viewer, choice, public=visitor.public)
+        silences = () if visitor.public else (await self._backing.insight.silences(ends_after=seen.at)).entries
+        return self.page(
+            request,
+            "overview.html",
+            board=board,
+            silences=[viewer.silence(each) for each in silences],
+        )
+
+    async def _board(self, seen: Overview, viewer: Viewer, choice: Choice, *, public: bool) -> Board:
+        async def made() -> Board:
+            spans = await self._backing.insight.spans(seen.at - choice.length) if needs_past(seen) else None
+            return viewer.board(seen, spans, self._backing.ailments(), choice)
+
+        key = seen.at, choice.name, public
+        task = self._boards.get(key)
+        if task is None or (task.done() and task.exception() is not None):
+            self._boards = {known: each for known, each in self._boards.items() if known[0] == seen.at}
+            self._boards[key] = task = asyncio.create_task(made())
+        return await asyncio.shield(task)  # who asked may go; others wait for the same
+
+    async def _site(self, request: Request) -> Response:
+        account, name, choice = request.path_params["account"], request.path_params["site"], _choice(request)
+        seen = await self._backing.insight.overview()
+        found = next(
+            (
+                site
+                for each in seen.accounts
+                if each.account == account
+                for site in each.sites
+                if site.name == (name or None)
+            ),
+            None,
+        )
+        if found is None:
+            raise HTTPException(404, "No interconnect is watched at such a site.")
+        spans = await self._backing.insight.spans(seen.at - choice.length, account=account)
+        viewer = Viewer(self._backing.names, public=self._visitor(request).public)
+        return self.page(
+            request,
+            "site.html",
+            site=viewer.site(found, spans, choice, seen.at),
+            account=viewer.name(account),
+            at=seen.at,
+            choice=choice,
+            path=request.url.path,
+            here=_here(request, choice),
+        )
+
+    async def _link(self, request: Request) -> Response:
+        account, name, choice = request.path_params["account"], request.path_params["name"], _choice(request)
+        story = await self._backing.insight.link(account, name)
+        if story is None:
+            raise HTTPException(404, "No such interconnect was ever watched.")
+        seen = await self._backing.insight.overview()
+        spans = await self._backing.insight.spans(story.at - choice.length, account=account, name=name)
+        viewer = Viewer(self._backing.names, public=self._visitor(request).public)
+        return self.page(
+            request,
+            "link.html",
+            view=viewer.story(story, seen, spans.links.get((account, name)), choice),
+            path=request.url.path,
+            here=_here(request, choice),
+        )
+
+    async def _file(self, request: Request) -> Response:
+        found = self._static.get(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404, "There is no such file.")
+        return Response(found.content, media_type=found.media_type, headers=_FOR_EVER)
+
+    # --- Acting -------------------------------------------------------------------------------------------------
+
+    async def _acknowledge(self, request: Request) -> Response:
+        form = await self._form(request)
+        by, comment = _signature(form)
+        until = _end(form, self._backing.acts.now()) if form.get("for") else None
+        await self._backing.acts.acknowledge(_text(form, "incident"), by=by, comment=comment, until=until)
+        return self._done(form)
+
+    async def _unacknowledge(self, request: Request) -> Response:
+        form = await self._form(request)
+        by, comment = _signature(form)
+        await self._backing.acts.unacknowledge(_text(form, "incident"), by=by, comment=comment)
+        return self._done(form)
+
+    async def _silence(self, request: Request) -> Response:
+        form = await self._form(request)
+        by, comment = _signature(form)
+        account, name, site = (_exactly(_text(form, field)) for field in ("account", "name", "site"))
+        match = Matcher(account=account, name=name, site=site)
+        if not (match.name or match.site):
+            raise HTTPException(400, "A silence from the page is about an interconnect or a site.")
+        await self._backing.acts.silence(match, until=_end(form, self._backing.acts.now()), by=by, comment=comment)
+        return self._done(form)
+
+    async def _expire(self, request: Request) -> Response:
+        form = await self._form(request)
+        by, comment = _signature(form)
+        number = _text(form, "silence")
+        if not (number.isascii() and number.isdigit()):
+            raise HTTPException(400, "A silence is named by its number.")
+        await self._backing.acts.expire(int(number), by=by, comment=comment)
+        return self._done(form)
+
+    async def _form(self, request: Request) -> FormData:
+        if not self._visitor(request).acts:
+            raise HTTPException(403, "Whoever acts has to log in.")
+        return await request.form(max_files=0, max_fields=20)
+
+    def _done(self, form: FormData) -> Response:
+        self._backing.insight.refresh()
+        return RedirectResponse(local(_text(form, "back")), 303)
+
+
+def local(path: str) -> str:
+    """Return a path of ours to go back to; the status page for whatever may lead elsewhere."""
+    ours = path.startswith("/") and not path.startswith("//") and path.isprintable() and "\\" not in path
+    return path if ours else "/"
+
+
+def _choice(request: Request) -> Choice:
+    return CHOICES.get(request.query_params.get("period", ""), DEFAULT)
+
+
+def _here(request: Request, choice: Choice) -> str:
+    query = "" if choice is DEFAULT else f"?{urlencode({'period': choice.name})}"
+    return f"{request.url.path}{query}"
+
+
+def _text(form: FormData, field: str) -> str:
+    value = form.get(field, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _exactly(text: str) -> tuple[str, ...]:
+    """Make a pattern that fits this text alone."""
+    return (escape(text),) if text else ()
+
+
+def _signature(form: FormData) -> tuple[str, str]:
+    by, comment = _text(form, "by"), _text(form, "comment")
+    if not by:
+        raise HTTPException(400, "Say who you are: it goes on record with what you do.")
+    if len(by) > _NAME or len(comment) > _COMMENT:
+        raise HTTPException(400, f"A name has at most {_NAME} letters, a reason {_COMMENT}.")
+    return by, comment
+
+
+def _end(form: FormData, now: datetime) -> datetime:
+    """Read until when it is to hold: a moment (UTC), or else a span from now."""
+    until, span = _text(form, "until"), _text(form, "for")
+    try:
+        end = datetime.fromisoformat(until).replace(tzinfo=now.tzinfo) if until else now + parse_duration(span)
+    except (ValueError, OverflowError):
+        raise HTTPException(400, f"Found {until or span!r}, expected a span like 4h or a time.") from None
+    if not now < end <= now + _LONGEST:
+        raise HTTPException(400, "The end has to lie ahead, and within a year.")
+    return end
