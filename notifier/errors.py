@@ -50,3 +50,11 @@ class ConflictError(NotifierError):
 
 class LeaseLostError(NotifierError):
     """Another process watches this account now; nothing was recorded (R29)."""
+
+
+class NotThereError(NotifierError):
+    """What somebody wants to act on is not there."""
+
+
+class NotPossibleError(NotifierError):
+    """As things stand, what somebody wants to do can't be done."""

@@ -7,16 +7,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from notifier.adapters.clock import SystemClock
+from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.scheduler import Scheduler
 from notifier.adapters.systemd import Systemd
 from notifier.domain.health import Vital
 from notifier.errors import ListenError
+from notifier.logs import Redaction
+from notifier.pipeline.acting import Acting
 from notifier.pipeline.health import Health
-from notifier.settings import WebSettings
+from notifier.ports import Clock
+from notifier.settings import Settings, WebSettings
 from notifier.settings.address import parse_address
 
 if TYPE_CHECKING:
-    from notifier.adapters.web import WebServer
+    from notifier.adapters.web import Backing, Rules, WebServer
 
 _log = logging.getLogger(__name__)
 
@@ -24,14 +28,16 @@ _log = logging.getLogger(__name__)
 class Oversight:
     """Tells the init system, and whoever asks over HTTP, how the service is (R30)."""
 
-    def __init__(self, web: WebSettings) -> None:
-        """Listen, but answer nobody yet.
+    def __init__(self, settings: Settings, database: SqlDatabase, machine: Clock) -> None:
+        """Listen, but answer nobody yet. `machine` is the clock that people have.
 
         Raises:
             ListenError: The address was asked for, and can't be had.
         """
         self._health: Health
-        self._server = self._listening(web)
+        self._redact = Redaction(settings.secrets())
+        self._backing: Backing | None = None
+        self._server = self._listening(settings, database, machine)
         self._systemd = Systemd()
         self._scheduler = Scheduler(SystemClock())  # its own: a reload may take long, and must not be taken for death
 
@@ -50,9 +56,13 @@ class Oversight:
         """A new configuration is being taken."""
         self._systemd.reloading()
 
-    def reloaded(self, health: Health) -> None:
-        """That is over, one way or the other; tell of this health from now on."""
+    def reloaded(self, health: Health, settings: Settings) -> None:
+        """That is over, one way or the other; tell of this health from now on, and answer by these settings."""
         self._health = health
+        self._redact = Redaction(settings.secrets())
+        if self._backing is not None:
+            self._backing.names = _names(settings)
+            self._backing.rules = _rules(settings.web)
         self._systemd.ready(self._status())
 
     def stopping(self) -> None:
@@ -76,17 +86,34 @@ class Oversight:
     def _ailments(self) -> Mapping[Vital, str]:
         return self._health.ailments()
 
-    def _listening(self, web: WebSettings) -> "WebServer | None":
-        if web.listen is None:
+    def _listening(self, settings: Settings, database: SqlDatabase, machine: Clock) -> "WebServer | None":
+        if settings.web.listen is None:
             return None
         # Imported when it is needed: it takes a tenth of a second, which the other commands need not wait for.
-        from notifier.adapters.web import WebServer, bind, make_app  # noqa: PLC0415
+        from notifier.adapters.web import Backing, WebServer, bind, make_app  # noqa: PLC0415
 
         try:
-            listening = bind(*parse_address(web.listen))
+            listening = bind(*parse_address(settings.web.listen))
         except ListenError as error:
-            if web.wanted:
+            if settings.web.wanted:
                 raise
             _log.warning("not listening, and doing without", extra={"fields": {"cause": str(error)}})
             return None
-        return WebServer(make_app(self._ailments), listening)
+        self._backing = Backing(
+            insight=database.insight(machine, lambda text: str(self._redact(text))),
+            acts=Acting(database, machine),
+            ailments=self._ailments,
+            names=_names(settings),
+            rules=_rules(settings.web),
+        )
+        return WebServer(make_app(self._backing), listening)
+
+
+def _names(settings: Settings) -> Mapping[str, str]:
+    return {account.id: account.name for account in settings.accounts}
+
+
+def _rules(web: WebSettings) -> "Rules":
+    from notifier.adapters.web import Rules  # noqa: PLC0415 - as above
+
+    return Rules(token=web.token.get_secret_value() if web.token else None, public=web.public, url=web.url)

@@ -86,7 +86,8 @@ class Service:
         database.hold()
         try:
             await database.prepare(migrate=self._migrate)
-            async with asyncio.TaskGroup() as tasks, aclosing(Oversight(settings.web)) as oversight:
+            overseen = Oversight(settings, database, self._machine)
+            async with asyncio.TaskGroup() as tasks, aclosing(overseen) as oversight:
                 await self._work(settings, database, tasks, oversight)
         finally:
             await database.close()
@@ -118,7 +119,7 @@ class Service:
                 self._reload_wanted = False
                 oversight.reloading()
                 running = await self._reloaded(running, database, tasks)
-                oversight.reloaded(running.pipeline.health)
+                oversight.reloaded(running.pipeline.health, running.settings)
         _log.info("stopping")
         oversight.stopping()
         await running.finish()

@@ -13,8 +13,9 @@ from notifier.cli.desk import Desk, account_ids, act, clock
 from notifier.domain.duration import format_duration
 from notifier.domain.matching import Matcher
 from notifier.domain.suppression import Silence
-from notifier.errors import NotifierError
-from notifier.ports import UnitOfWork
+from notifier.errors import NotifierError, NotThereError
+from notifier.pipeline import acting
+from notifier.pipeline.acting import Signature
 from notifier.settings import Settings
 
 _NAMED = 5  # interconnects that are named; more would not be read
@@ -55,10 +56,11 @@ def add(
     start = ahead(from_, now) if from_ else now
     match = Matcher(account=_account(settings, account), name=names, site=sites)
     given = Silence(id=0, match=match, from_at=start, until_at=ahead(until, start), by=by, comment=comment)
-    number, covered = act(settings, lambda work: _add(work, given, now))
+    silenced = act(settings, lambda work: acting.silence(work, given, now))
     begins = f"from {clock(start)} " if from_ else ""
     lasts = format_duration(given.until_at - start)
-    click.echo(f"silence {number} holds {begins}until {clock(given.until_at)} ({lasts}); it covers {_named(covered)}")
+    named = _named(silenced.covered)
+    click.echo(f"silence {silenced.id} holds {begins}until {clock(given.until_at)} ({lasts}); it covers {named}")
 
 
 @silence.command("list")
@@ -90,8 +92,11 @@ def list_(context: Context, *, everything: bool, as_json: bool) -> None:
 @click.pass_obj
 def expire(context: Context, *, number: int, by: str, comment: str) -> None:
     """End a silence now; what it kept back is told if it still differs from what was last told."""
-    now = SystemClock().now()
-    act(context.settings(), lambda work: _expire(work, number, now, by, comment))
+    signature = Signature(by=by, comment=comment, at=SystemClock().now())
+    try:
+        act(context.settings(), lambda work: acting.expire(work, number, signature))
+    except NotThereError as error:
+        raise NotifierError(f"{error}; see: notifier silence list --all") from None
     click.echo(f"silence {number} is over")
 
 
@@ -103,27 +108,6 @@ def _account(settings: Settings, named: str | None) -> tuple[str, ...]:
         configured = ", ".join(account.name for account in settings.accounts)
         raise click.UsageError(f"no account {named}; configured: {configured}")
     return (ids[named],)
-
-
-async def _add(work: UnitOfWork, given: Silence, now: datetime) -> tuple[int, list[str]]:
-    """Write it; return its id, and the watched interconnects that it covers."""
-    number = await work.ledger.add_silence(given)
-    await work.ledger.act(at=now, by=given.by, act="add", target=f"silence {number}", comment=given.comment)
-    return number, [
-        name
-        for account in sorted(await work.watched.accounts())
-        for name, link in (await work.watched.links(account)).items()
-        if given.match.covers(account, name, link.site)
-    ]
-
-
-async def _expire(work: UnitOfWork, number: int, now: datetime, by: str, comment: str) -> None:
-    # Who is judging an account right now may still keep something back for this silence: wait for that to be written.
-    await work.ledger.lock_all()
-    if not await work.ledger.end_silence(number, now):
-        raise NotifierError(f"no silence {number} holds or is to come; see: notifier silence list --all")
-    await work.ledger.look_again(now)
-    await work.ledger.act(at=now, by=by, act="expire", target=f"silence {number}", comment=comment)
 
 
 def _named(covered: Sequence[str]) -> str:

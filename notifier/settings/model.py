@@ -248,6 +248,10 @@ class WebSettings(Section):
     """What has to be shown to see more than the health; needed where others than this machine can reach it."""
     token_file: FilePath | None = None
     """A file that holds the token."""
+    public: Switch = False
+    """Whether who shows no token may look, too: at states and times, at no reasons, addresses, words or people."""
+    url: ApiUrl | None = Field(default=None, json_schema_extra=_or_null)
+    """Where people reach it, if not at `listen`: by that name it may be asked."""
 
     @property
     def wanted(self) -> bool:

@@ -6,14 +6,16 @@ from contextlib import aclosing
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
+from notifier.adapters.database.database import SqlDatabase
 from notifier.oversight import Oversight
 from notifier.pipeline.audit import Audit
 from notifier.pipeline.health import Health
 from notifier.pipeline.standing import Rules
 from notifier.pipeline.telling import Teller
-from notifier.settings import WebSettings
-from tests.support.examples import seconds
+from notifier.settings import AccountSettings, Settings, WebSettings
+from tests.support.examples import ACCOUNT, seconds
 from tests.support.fakes import FakeClock
 from tests.support.init_system import InitSystem
 from tests.support.memory import MemoryDatabase
@@ -29,6 +31,15 @@ def init_system(monkeypatch: pytest.MonkeyPatch) -> Iterator[InitSystem]:
     monkeypatch.setenv("WATCHDOG_USEC", "200000")
     yield made
     made.close()
+
+
+SETTINGS = Settings(
+    accounts=(AccountSettings(id=ACCOUNT, token=SecretStr("a-token")),), channels={}, web=WebSettings(listen=None)
+)
+
+
+def oversees() -> Oversight:
+    return Oversight(SETTINGS, SqlDatabase("sqlite:////nowhere/notifier.db"), FakeClock())
 
 
 @pytest.fixture
@@ -52,7 +63,7 @@ async def test_it_lives_while_its_schedule_moves_and_not_while_that_stands_still
     init_system: InitSystem, clock: FakeClock, health: Health
 ) -> None:
     with init_system.listening():
-        async with asyncio.TaskGroup() as tasks, aclosing(Oversight(WebSettings(listen=None))) as oversight:
+        async with asyncio.TaskGroup() as tasks, aclosing(oversees()) as oversight:
             oversight.open(health, tasks)
             await until(lambda: init_system.count("WATCHDOG=1") > 1)
             clock.advance(seconds(20))
@@ -65,7 +76,7 @@ async def test_a_reload_that_takes_long_is_not_taken_for_death(
     init_system: InitSystem, clock: FakeClock, health: Health
 ) -> None:
     with init_system.listening():
-        async with asyncio.TaskGroup() as tasks, aclosing(Oversight(WebSettings(listen=None))) as oversight:
+        async with asyncio.TaskGroup() as tasks, aclosing(oversees()) as oversight:
             oversight.open(health, tasks)
             oversight.reloading()
             health.rest()
@@ -76,8 +87,8 @@ async def test_a_reload_that_takes_long_is_not_taken_for_death(
 
 
 async def test_without_an_init_system_nobody_is_told(health: Health) -> None:
-    async with asyncio.TaskGroup() as tasks, aclosing(Oversight(WebSettings(listen=None))) as oversight:
+    async with asyncio.TaskGroup() as tasks, aclosing(oversees()) as oversight:
         oversight.open(health, tasks)
         oversight.reloading()
-        oversight.reloaded(health)
+        oversight.reloaded(health, SETTINGS)
         oversight.stopping()

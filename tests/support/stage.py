@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from notifier.adapters.database.database import SqlDatabase
+from notifier.adapters.database.insight import SqlInsight
 from notifier.adapters.database.reading import Found, Wanted
 from notifier.app import Pipeline, assemble
 from notifier.domain.incident import Acknowledgement
@@ -43,6 +44,7 @@ class Stage:
         self.sending = True  # False: the senders are stuck
         self._pipeline: Pipeline | None = None
         self._database: SqlDatabase | None = None
+        self._reader: SqlDatabase | None = None  # what people look at has connections of its own anyway
 
     def link(self, name: str = "icon-ams-01", site: str = "ams-a") -> Link:
         """Return a link of the account; it is made, and Healthy, if there is none (and found with the next listing)."""
@@ -91,6 +93,8 @@ class Stage:
             if self._pipeline is not None:
                 await self._pipeline.close()
             await database.close()
+            if self._reader is not None:
+                await self._reader.close()
 
     async def _moment(self, _connection: object) -> datetime:
         return self.clock.now()
@@ -179,12 +183,20 @@ class Stage:
         for watch in self._pipeline.watches:
             await watch.poller.flush()
 
-    def statements(self) -> list[str]:
-        """Return a list to which every statement is added that is sent to the database from now on."""
-        assert self._database is not None
-        sent: list[str] = []
+    def insight(self, redact: Callable[[str], str] = str) -> SqlInsight:
+        """Return what people look at, beside the service; ask it while the service is at work."""
+        if self._reader is None:
+            self._reader = SqlDatabase(self._database_url, self._moment)
+        return self._reader.insight(self.machine, redact)
 
-        @event.listens_for(self._database.engine.sync_engine, "before_cursor_execute")
+    def statements(self, *, reading: bool = False) -> list[str]:
+        """Return a list to which every statement is added that the service, or who looks, sends from now on."""
+        database = self._reader if reading else self._database
+        assert database is not None
+        sent: list[str] = []
+        engine = database.reading_engine if reading else database.engine
+
+        @event.listens_for(engine.sync_engine, "before_cursor_execute")
         def _sent(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
             sent.append(statement)
 

@@ -1,6 +1,6 @@
 """The database as the pipeline sees it: units of work."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.adapters.database import schema
 from notifier.adapters.database.auditing import SqlAuditing
 from notifier.adapters.database.budgets import SqlBudgets
-from notifier.adapters.database.engine import SqliteLock, connection, open_engine
+from notifier.adapters.database.engine import SqliteLock, connection, open_engine, open_reading_engine
+from notifier.adapters.database.insight import SqlInsight
 from notifier.adapters.database.leases import SqlLeases
 from notifier.adapters.database.ledger import SqlLedger
 from notifier.adapters.database.moment import Moment, server_time
@@ -18,6 +19,7 @@ from notifier.adapters.database.reading import Reading
 from notifier.adapters.database.record import SqlRecord
 from notifier.adapters.database.watched import SqlWatched
 from notifier.errors import DatabaseUnreachableError, SchemaError
+from notifier.ports import Clock
 
 
 class SqlUnitOfWork:
@@ -79,6 +81,7 @@ class SqlDatabase:
     def __init__(self, url: str, moment: Moment = server_time) -> None:
         self._moment = moment
         self.engine = open_engine(url)
+        self.reading_engine = open_reading_engine(url)  # connects when it is asked for the first time
         self.embedded = self.engine.dialect.name == "sqlite"
         self._lock = SqliteLock(url) if self.embedded else None
 
@@ -102,6 +105,13 @@ class SqlDatabase:
         """Open a unit of work; it commits at its end unless an exception leaves it."""
         async with connection(self.engine) as conn:
             yield SqlUnitOfWork(conn, self._moment)
+
+    def insight(self, clock: Clock, redact: Callable[[str], str]) -> SqlInsight:
+        """Return what answers people's questions beside the work; `clock` is the one that people have.
+
+        `redact` hides secrets in texts that came from elsewhere.
+        """
+        return SqlInsight(self.reading_engine, clock, redact)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reading]:
@@ -156,6 +166,7 @@ class SqlDatabase:
 
     async def close(self) -> None:
         """Let go of the connections and the file."""
+        await self.reading_engine.dispose()
         await self.engine.dispose()
         if self._lock is not None:
             self._lock.release()

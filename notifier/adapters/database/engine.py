@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -29,7 +29,7 @@ FROZEN_MS = 15_000  # without a statement within a transaction; the network is n
 _BOUNDS = (
     f" SET LOCAL statement_timeout = {_STATEMENT_MS}; SET LOCAL idle_in_transaction_session_timeout = {FROZEN_MS};"
 )
-_POOL = 5
+_POOL, _READERS = 5, 2
 _REFUSALS = (exc.DataError, exc.IntegrityError, exc.ProgrammingError)
 _REFUSAL_CLASSES = {"22", "23", "42"}  # of PostgreSQL's codes: data, constraints, statements
 _OPTIONS = {"host", "ssl"}  # after the ? of a postgresql:// URL
@@ -50,6 +50,18 @@ def open_engine(url: str) -> AsyncEngine:
             raise ConfigurationError([f"database: found {other}://, expected sqlite:///… or postgresql://…"])
 
 
+def open_reading_engine(url: str) -> AsyncEngine:
+    """Make an engine for what people look at: each transaction sees one moment, and can neither write nor lock.
+
+    Its connections are its own: whoever reads, however much, keeps nobody from writing.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed, size=_READERS, begin="BEGIN", pragmas=("query_only=ON",))
+    engine = _postgresql(parsed, size=_READERS)
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """Sets bounds to each transaction as it begins, in the same breath.
 
@@ -65,11 +77,11 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no t
         return done
 
 
-def _postgresql(url: URL) -> AsyncEngine:
+def _postgresql(url: URL, size: int = _POOL) -> AsyncEngine:
     """A few connections, on which nothing outlives its transaction: they may be a pooler's (ADR 10)."""
     return create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
-        pool_size=_POOL,
+        pool_size=size,
         max_overflow=0,
         pool_pre_ping=True,
         connect_args={
@@ -82,11 +94,13 @@ def _postgresql(url: URL) -> AsyncEngine:
     )
 
 
-def _sqlite(url: URL) -> AsyncEngine:
+def _sqlite(
+    url: URL, size: int = 1, begin: str = "BEGIN IMMEDIATE", pragmas: Sequence[str] = ("journal_mode=WAL",)
+) -> AsyncEngine:
     """One connection: SQLite has one writer, and waiting in line is fairer than its own busy loop."""
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
-        pool_size=1,
+        pool_size=size,
         max_overflow=0,
         connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000, "async_creator_fn": sqlite.connect},
     )
@@ -97,7 +111,7 @@ def _sqlite(url: URL) -> AsyncEngine:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            "journal_mode=WAL",
+            *pragmas,
             "synchronous=FULL",  # what was promised to a channel must survive a power cut
             f"busy_timeout={_BUSY_TIMEOUT_MS}",
             "foreign_keys=ON",
@@ -107,7 +121,7 @@ def _sqlite(url: URL) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql(begin)
 
     return engine
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows
-from notifier.adapters.database.reading import Found, Reading, Wanted
+from notifier.adapters.database.reading import Found, Reading, Wanted, act_found
 from notifier.adapters.database.tables import (
     acts,
     attempts,
@@ -71,6 +71,10 @@ class Explaining:
         """Return what became of some notifications (ids), oldest first."""
         return await self._tellings(notifications.c.id.in_(of))
 
+    async def about(self, keys: Collection[str]) -> list[Found]:
+        """Return what was told of some incidents, oldest first."""
+        return await self._tellings(notifications.c.incident_key.in_(keys))
+
     async def _tellings(self, *about: ColumnElement[bool]) -> list[Found]:
         """Return what was promised of some notifications, and what was not and why; in the order of time."""
         chosen = select(notifications.c.id).where(*about)
@@ -95,11 +99,7 @@ class Explaining:
         )
         about = {*targets, *(f"silence {number}" for number in covering)} - {None}
         found = await self._conn.execute(select(acts).where(acts.c.target.in_(about)).order_by(acts.c.id))
-        return [
-            {"id": f"act-{row.id}", "kind": "act", "at": row.at, "by": row.done_by}
-            | {"act": row.act, "target": row.target, "comment": row.comment}
-            for row in found
-        ]
+        return [act_found(row) for row in found]
 
     async def _now(self, link: Interconnect, now: datetime) -> Found:
         s = states.c

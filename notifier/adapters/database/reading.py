@@ -1,13 +1,16 @@
 """What people ask of the database: rows as plain objects with stable keys."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, and_, func, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database.tables import (
+    acts,
     attempts,
     deliveries,
     gaps,
@@ -21,18 +24,35 @@ from notifier.adapters.database.tables import (
     views,
 )
 from notifier.domain.incident import IncidentKind, incident_key
+from notifier.domain.status import is_problem
 from notifier.ports import Outcome
 
 Found = dict[str, Any]
 
+_BREATH = 500  # rows that are read before anything else has its turn
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in what is ordered by time, then by id: whatever comes after it is older."""
+
+    at: datetime
+    id: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is asked for: of one account, since a moment, at most so many of the newest."""
+    """What is asked for: of one account, in a period, at most so many of the newest, or of those `after` a position.
+
+    `links` narrows an account's column and a name's to some interconnects.
+    """
 
     account: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
     limit: int = 50
+    after: Position | None = None
+    links: Callable[[Any, Any], ColumnElement[bool]] | None = None
 
 
 class Reading:
@@ -41,8 +61,8 @@ class Reading:
     def __init__(self, conn: AsyncConnection) -> None:
         self.conn = conn
 
-    async def status(self, wanted: Wanted) -> list[Found]:
-        """Return every watched interconnect with what is believed of it."""
+    async def status(self, wanted: Wanted, name: str | None = None) -> list[Found]:
+        """Return every watched interconnect with what is believed of it; or one by name, watched or not."""
         query = (
             select(interconnects, *(c for c in states.c if c.name not in {"account", "name", "version"}))
             .join_from(
@@ -51,12 +71,17 @@ class Reading:
                 and_(states.c.account == interconnects.c.account, states.c.name == interconnects.c.name),
                 isouter=True,
             )
-            .where(interconnects.c.watched)
+            .where(interconnects.c.watched if name is None else interconnects.c.name == name)
             .order_by(interconnects.c.account, interconnects.c.site, interconnects.c.name)
         )
         if wanted.account is not None:
             query = query.where(interconnects.c.account == wanted.account)
-        return [self._status(row._mapping) for row in await self.conn.execute(query)]  # noqa: SLF001 - documented
+        found = []
+        for count, row in enumerate(await self.conn.execute(query)):
+            found.append(self._status(row._mapping))  # noqa: SLF001 - documented
+            if count % _BREATH == _BREATH - 1:
+                await asyncio.sleep(0)
+        return found
 
     def _status(self, row: RowMapping) -> Found:
         account, name, number = row["account"], row["name"], row["incident"]
@@ -71,6 +96,9 @@ class Reading:
             "sightings": candidate and candidate["sightings"],
             "incident": number and incident_key(IncidentKind.INTERCONNECT, account, name, number),
             "number": row["number"],
+            "problem": bool(row["status"]) and is_problem(row["status"], was_healthy=row["was_healthy"]),
+            "flapping": bool(row["flapping"]),
+            "watched": row["watched"],
         }
 
     async def blind(self, account: str | None = None) -> list[Found]:
@@ -85,18 +113,29 @@ class Reading:
 
     async def history(self, wanted: Wanted, name: str | None) -> list[Found]:
         """Return transitions, the notable observations between them, and the gaps, oldest first."""
-        o, g = observations.c, gaps.c
-        sights = select(observations).order_by(o.at.desc(), o.id.desc())
-        unseen = select(gaps).order_by(g.until_at.desc(), g.id.desc())
-        if name is not None:
-            sights, unseen = sights.where(o.name == name), unseen.where(g.name == name)
-        sights = _narrow(sights, wanted, o.account, o.at)
-        unseen = _narrow(unseen, wanted, g.account, g.until_at)
         found = await self.transitions(wanted, name)
-        found += [self._observation(row._mapping) for row in await self.conn.execute(sights)]  # noqa: SLF001
-        found += [self._gap(row._mapping) for row in await self.conn.execute(unseen)]  # noqa: SLF001 - documented
+        found += await self.observations(wanted, name)
+        found += await self.gaps(wanted, name)
         found.sort(key=lambda row: (row["at"], row["kind"] == "transition"))
         return found[-wanted.limit :]
+
+    async def observations(self, wanted: Wanted, name: str | None) -> list[Found]:
+        """Return notable observations, newest first."""
+        o = observations.c
+        query = select(observations).order_by(o.at.desc(), o.id.desc())
+        if name is not None:
+            query = query.where(o.name == name)
+        query = _narrow(query, wanted, o, o.at, o.name)
+        return [self._observation(row._mapping) for row in await self.conn.execute(query)]  # noqa: SLF001 - documented
+
+    async def gaps(self, wanted: Wanted, name: str | None) -> list[Found]:
+        """Return the gaps, the last that ended first."""
+        g = gaps.c
+        query = select(gaps).order_by(g.until_at.desc(), g.id.desc())
+        if name is not None:
+            query = query.where(g.name == name)
+        query = _narrow(query, wanted, g, g.until_at, g.name)
+        return [self._gap(row._mapping) for row in await self.conn.execute(query)]  # noqa: SLF001 - documented
 
     async def transitions(self, wanted: Wanted, name: str | None) -> list[Found]:
         """Return transitions, newest first."""
@@ -104,7 +143,7 @@ class Reading:
         query = select(transitions).order_by(t.confirmed_at.desc(), t.id.desc())
         if name is not None:
             query = query.where(t.name == name)
-        query = _narrow(query, wanted, t.account, t.confirmed_at)
+        query = _narrow(query, wanted, t, t.confirmed_at, t.name)
         return [self._transition(row._mapping) for row in await self.conn.execute(query)]  # noqa: SLF001
 
     def _transition(self, row: RowMapping) -> Found:
@@ -147,12 +186,26 @@ class Reading:
         """Return incidents, open ones first, then the newest."""
         i = incidents.c
         query = select(incidents).order_by(i.closed_at.is_not(None), i.opened_at.desc(), i.id.desc())
+        found = await self.conn.execute(_narrow(query, wanted, i, i.opened_at, i.subject))
+        return [self._incident(row._mapping) for row in found]  # noqa: SLF001 - documented
+
+    async def newest_incidents(self, wanted: Wanted, *, is_open: bool | None) -> list[Found]:
+        """Return incidents, newest first; `is_open`: only open ones, or only those that are over."""
+        i = incidents.c
+        query = select(incidents).order_by(i.opened_at.desc(), i.id.desc())
+        if is_open is not None:
+            query = query.where(i.closed_at.is_(None) if is_open else i.closed_at.is_not(None))
+        return await self.incidents_in(_narrow(query, wanted, i, i.opened_at, i.subject))
+
+    async def incidents_in(self, query: Select[Any]) -> list[Found]:
+        """Return the incidents that a query finds, each with the number of its `row`."""
+        found = await self.conn.execute(query)
+        return [self._incident(row._mapping) | {"row": row.id} for row in found]  # noqa: SLF001 - documented
+
+    def _incident(self, row: RowMapping) -> Found:
         about = ("kind", "account", "subject", "number", "severity", "opened_at", "closed_at")
-        keys = (*about, "acknowledged_by", "acknowledged_at", "acknowledged_until")
-        return [
-            {"id": row.key, **{key: row._mapping[key] for key in keys}}  # noqa: SLF001 - documented
-            for row in await self.conn.execute(_narrow(query, wanted, i.account, i.opened_at))
-        ]
+        keys = (*about, "acknowledged_by", "acknowledged_at", "acknowledged_until", "sticky")
+        return {"id": row["key"], **{key: row[key] for key in keys}}
 
     async def deliveries(self, wanted: Wanted, *, failed: bool) -> list[Found]:
         """Return deliveries, newest first; `failed`: only those abandoned, or tried in vain so far."""
@@ -179,8 +232,17 @@ class Reading:
                 "title": row.content["title"],
                 "incident": row.content["incident_key"],
             }
-            for row in await self.conn.execute(_narrow(query, wanted, n.account, n.recorded_at))
+            for row in await self.conn.execute(_narrow(query, wanted, n, n.recorded_at, n.subject, id_=d.id))
         ]
+
+    async def acts(self, wanted: Wanted) -> list[Found]:
+        """Return what operators did, newest first."""
+        query = select(acts).order_by(acts.c.id.desc())
+        if wanted.since is not None:
+            query = query.where(acts.c.at >= wanted.since)
+        if wanted.after is not None:
+            query = query.where(acts.c.id < wanted.after.id)
+        return [act_found(row) for row in await self.conn.execute(query.limit(wanted.limit))]
 
     async def silences(self, since: datetime | None) -> list[Found]:
         """Return the silences that end after a moment, or all of them, in the order of their beginning."""
@@ -194,9 +256,28 @@ class Reading:
         ]
 
 
-def _narrow(query: Select[Any], wanted: Wanted, account: Any, at: Any) -> Select[Any]:
+def act_found(row: Any) -> Found:
+    """Read what an operator did."""
+    return {"id": f"act-{row.id}", "kind": "act", "at": row.at, "by": row.done_by} | {
+        "act": row.act,
+        "target": row.target,
+        "comment": row.comment,
+    }
+
+
+def _narrow(query: Select[Any], wanted: Wanted, columns: Any, at: Any, name: Any, *, id_: Any = None) -> Select[Any]:
+    """Narrow what is in the order of its times, or else, if `id_` is given, of that alone."""
     if wanted.account is not None:
-        query = query.where(account == wanted.account)
+        query = query.where(columns.account == wanted.account)
     if wanted.since is not None:
         query = query.where(at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(at < wanted.until)
+    if wanted.links is not None:
+        query = query.where(wanted.links(columns.account, name))
+    if wanted.after is not None and id_ is not None:
+        query = query.where(id_ < wanted.after.id)
+    elif wanted.after is not None:
+        same = and_(at == wanted.after.at, columns.id < wanted.after.id)
+        query = query.where(or_(at < wanted.after.at, same))
     return query.limit(wanted.limit)
