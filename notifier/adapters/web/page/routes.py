@@ -39,7 +39,8 @@ class StatusPage:
         self._visitor = visitor
         self._static = StaticFiles()
         self._pages = Pages(self._static)
-        self._boards: dict[tuple[datetime, str, bool], asyncio.Task[Board]] = {}
+        self._seen: Overview | None = None
+        self._boards: dict[tuple[str, bool], asyncio.Task[Board]] = {}  # made of what was seen
 
     def routes(self) -> list[Route]:
         """Return the addresses; they are for the app, which knows who may come here."""
@@ -79,10 +80,11 @@ class StatusPage:
             spans = await self._backing.insight.spans(seen.at - choice.length) if needs_past(seen) else None
             return viewer.board(seen, spans, self._backing.ailments(), choice)
 
-        key = seen.at, choice.name, public
+        if seen is not self._seen:
+            self._seen, self._boards = seen, {}
+        key = choice.name, public
         task = self._boards.get(key)
         if task is None or (task.done() and task.exception() is not None):
-            self._boards = {known: each for known, each in self._boards.items() if known[0] == seen.at}
             self._boards[key] = task = asyncio.create_task(made())
         return await asyncio.shield(task)  # who asked may go; others wait for the same
 
