@@ -16,7 +16,8 @@ from notifier.domain.incident import Acknowledgement, IncidentKind
 from notifier.domain.matching import Matcher
 from notifier.domain.suppression import Silence
 from notifier.insight import LinkNow, Overview, Spans
-from tests.support.board import ACCOUNT, NOW, incident, link, overview, telling
+from tests.support.board import NOW, incident, link, overview, telling
+from tests.support.examples import ACCOUNT
 
 NOTHING = Spans(since=NOW - DEFAULT.length, links={}, blind={})
 VIEWER = Viewer({ACCOUNT: "production"}, public=False)
