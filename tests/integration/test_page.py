@@ -8,10 +8,8 @@ from html import unescape
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
-from notifier.adapters.web import Backing, Rules
-from notifier.adapters.web.page import StatusPage, Visitor
+from notifier.adapters.web import Backing, Rules, make_app
 from notifier.domain.health import Vital
 from notifier.pipeline.acting import Acting
 from notifier.simulator import faults
@@ -20,13 +18,14 @@ from tests.support.receivers import HttpReceiver, Say
 from tests.support.scenes import KEY, NAME, SITE_KEY, down, heal, noc, titles
 from tests.support.stage import Stage
 
-OPERATOR = Visitor(public=False, acts=True, csrf="a-csrf-token")
-ANYBODY = Visitor(public=True, acts=False, csrf="", enters=True)
+TOKEN = "a-token-of-some-length-9b1c"
+PUBLIC = Rules(token=TOKEN, public=True)
+HTML = {"Accept": "text/html"}
 LINK = f"/interconnects/{ACCOUNT}/{NAME}"
 SIGNED = {"by": "Ada", "comment": "carrier is on it", "back": "/?period=7d"}
 
 
-def asking(stage: Stage, visitor: Visitor = OPERATOR, ailing: Mapping[Vital, str] | None = None) -> httpx.AsyncClient:
+def asking(stage: Stage, rules: Rules | None = None, ailing: Mapping[Vital, str] | None = None) -> httpx.AsyncClient:
     """Ask for pages of what is on the stage, while it is at work."""
     assert stage._database is not None
     stands = Backing(
@@ -34,10 +33,10 @@ def asking(stage: Stage, visitor: Visitor = OPERATOR, ailing: Mapping[Vital, str
         acts=Acting(stage._database, stage.machine),
         ailments=lambda: ailing or {},
         names={ACCOUNT: "production"},
-        rules=Rules(),
+        rules=rules or Rules(),
     )
-    app = Starlette(routes=StatusPage(stands, lambda _: visitor).routes())
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page")
+    transport = httpx.ASGITransport(make_app(stands), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=HTML)
 
 
 async def watched(stage: Stage, *, minutes: int) -> None:
@@ -236,7 +235,7 @@ async def test_in_public_nothing_is_said_but_states_and_times_and_nobody_acts(
     stage: Stage, http_receiver: HttpReceiver
 ) -> None:
     stage.link("icon-ams-02")
-    async with stage.at_work(**noc(http_receiver)), asking(stage, ANYBODY) as client:
+    async with stage.at_work(**noc(http_receiver)), asking(stage, PUBLIC) as client:
         await down(stage, reason="a secret reason")
         await down(stage, "icon-ams-02", reason="a secret reason")
         await stage.acknowledge(SITE_KEY)
@@ -246,7 +245,63 @@ async def test_in_public_nothing_is_said_but_states_and_times_and_nobody_acts(
             for hidden in ("secret", "noc", "<form", "route"):
                 assert hidden not in page.replace("unobserved", ""), (path, hidden)
         for path in ("/acknowledge", "/unacknowledge", "/silences", "/silences/end"):
-            assert (await client.post(path, data={"incident": KEY, "silence": "1", **SIGNED})).status_code == 403
+            assert (await client.post(path, data={"incident": KEY, "silence": "1", **SIGNED})).status_code == 401
+
+
+async def test_who_has_not_shown_the_token_gets_the_form_and_who_shows_a_wrong_one_is_told(
+    stage: Stage, http_receiver: HttpReceiver
+) -> None:
+    async with stage.at_work(**noc(http_receiver)), asking(stage, Rules(token=TOKEN)) as client:
+        there = f"{LINK}?period=7d"
+        sent = await client.get(there)
+        assert sent.status_code == 303
+        form = await client.get(sent.headers["Location"])
+        assert NAME not in re.sub(r'(href|value)="[^"]*"', "", form.text)
+        assert f'name="next" value="{there}"' in unescape(form.text)
+        wrong = await client.post("/login", data={"token": "another-token", "next": there})
+        assert (wrong.status_code, "That is not the token." in wrong.text) == (401, True)
+        assert f'name="next" value="{there}"' in unescape(wrong.text)
+        right = await client.post("/login", data={"token": TOKEN, "next": there})
+        assert (right.status_code, right.headers["Location"]) == (303, there)
+        client.cookies.update(right.cookies)
+        page = (await client.get(there)).text
+        (token,) = set(re.findall(r'name="csrf" value="([^"]+)"', page))
+        assert (await client.post("/silences", data={"csrf": "forged"})).status_code == 403
+        data = {"account": ACCOUNT, "name": NAME, "for": "1h", "csrf": token, **SIGNED}
+        assert (await client.post("/silences", data=data)).status_code == 303
+        assert (await client.post("/logout", data={"csrf": token})).headers["Location"] == "/login"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/elsewhere", 404, "There is no such page"),
+        ("GET", f"/sites/{ACCOUNT}/elsewhere", 404, "No interconnect is watched at such a site."),
+        ("POST", "/acknowledge", 400, "Say who you are"),
+        ("PUT", "/", 405, "Method Not Allowed"),
+    ],
+)
+async def test_what_goes_wrong_is_a_page_to_people_and_a_line_to_programs(
+    method: str, path: str, status: int, words: str, stage: Stage, http_receiver: HttpReceiver
+) -> None:
+    async with stage.at_work(**noc(http_receiver)), asking(stage) as client:
+        page = await client.request(method, path)
+        line = await client.request(method, path, headers={"Accept": "*/*"})
+    assert (page.status_code, line.status_code) == (status, status)
+    assert words in unescape(page.text)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert line.headers["Content-Type"].startswith("text/plain")
+    assert "<" not in line.text
+
+
+async def test_what_is_over_meanwhile_is_said(stage: Stage, http_receiver: HttpReceiver) -> None:
+    async with stage.at_work(**noc(http_receiver)), asking(stage) as client:
+        await down(stage)
+        await heal(stage)
+        answer = await client.post("/acknowledge", data={"incident": KEY, **SIGNED})
+    assert answer.status_code == 409
+    assert "That can't be done any more" in unescape(answer.text)
+    assert f"{KEY} ended at" in answer.text
 
 
 async def test_hostile_words_are_words(stage: Stage, http_receiver: HttpReceiver) -> None:

@@ -1,7 +1,7 @@
 """The page's addresses: what is looked at, and the forms by which people act."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from glob import escape
 from typing import Any
@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from notifier.adapters.web.access import Refused, Role, acts, asking
 from notifier.adapters.web.backing import Backing
 from notifier.adapters.web.page.bars import CHOICES, DEFAULT, Choice
 from notifier.adapters.web.page.rendering import Pages, StaticFiles
 from notifier.adapters.web.page.views import Board, Viewer, needs_past
-from notifier.adapters.web.page.visitor import Visitor
 from notifier.domain.duration import parse_duration
 from notifier.domain.matching import Matcher
 from notifier.insight import Overview
@@ -25,22 +25,19 @@ from notifier.insight import Overview
 EVENTS = "/api/v1/events"
 
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
-_UNCACHED = {"Cache-Control": "no-store"}
 _LONGEST = timedelta(days=365)  # of a silence
 _NAME, _COMMENT = 100, 500  # letters
+_FIELDS = 20
 
 
 class StatusPage:
     """Answers with pages; what all visitors see alike is made once for all who ask at the same time."""
 
-    def __init__(self, backing: Backing, visitor: Callable[[Request], Visitor]) -> None:
-        """`visitor` tells who asks."""
+    def __init__(self, backing: Backing) -> None:
         self._backing = backing
-        self._visitor = visitor
         self._static = StaticFiles()
         self._pages = Pages(self._static)
-        self._seen: Overview | None = None
-        self._boards: dict[tuple[str, bool], asyncio.Task[Board]] = {}  # made of what was seen
+        self._boards: dict[tuple[Role, str], tuple[Overview, asyncio.Task[Board]]] = {}
 
     def routes(self) -> list[Route]:
         """Return the addresses; they are for the app, which knows who may come here."""
@@ -55,42 +52,56 @@ class StatusPage:
             Route("/silences/end", self._expire, methods=["POST"]),
         ]
 
-    def page(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    def _page(
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> Response:
         """Fill a template in for who asks."""
-        html = self._pages.render(template, visitor=self._visitor(request), events=EVENTS, **values)
-        return HTMLResponse(html, status, headers=_UNCACHED)
+        html = self._pages.render(template, asks=asking(request), events=EVENTS, **values)
+        return HTMLResponse(html, status, headers=headers)
+
+    async def form(self, request: Request, refused: Refused | None) -> Response:
+        """Show the login form, and why somebody was just refused."""
+        then = request.query_params.get("next") or _text(await request.form(), "next") or "/"
+        status, headers = (refused.status, refused.headers) if refused else (200, {})
+        values = {"wrong": refused and refused.sentence, "then": then}
+        return self._page(request, "login.html", status=status, headers=headers, **values)
 
     # --- Looking ------------------------------------------------------------------------------------------------
 
     async def _status(self, request: Request) -> Response:
-        visitor, choice = self._visitor(request), _choice(request)
-        seen = await self._backing.insight.overview()
-        viewer = Viewer(self._backing.names, public=visitor.public)
-        board = await self._board(seen, viewer, choice, public=visitor.public)
-        silences = () if visitor.public else (await self._backing.insight.silences(ends_after=seen.at)).entries
-        return self.page(
+        asks, choice = asking(request), _choice(request)
+        seen, viewer = await asks.insight.overview(), self._viewer(request)
+        silences = (await asks.insight.silences(ends_after=seen.at)).entries if asks.may_act else ()
+        return self._page(
             request,
             "overview.html",
-            board=board,
+            board=await self._board(request, seen, viewer, choice),
             silences=[viewer.silence(each) for each in silences],
         )
 
-    async def _board(self, seen: Overview, viewer: Viewer, choice: Choice, *, public: bool) -> Board:
+    async def _board(self, request: Request, seen: Overview, viewer: Viewer, choice: Choice) -> Board:
+        asks = asking(request)
+
         async def made() -> Board:
-            spans = await self._backing.insight.spans(seen.at - choice.length) if needs_past(seen) else None
+            spans = await asks.insight.spans(seen.at - choice.length) if needs_past(seen) else None
             return viewer.board(seen, spans, self._backing.ailments(), choice)
 
-        if seen is not self._seen:
-            self._seen, self._boards = seen, {}
-        key = choice.name, public
-        task = self._boards.get(key)
-        if task is None or (task.done() and task.exception() is not None):
-            self._boards[key] = task = asyncio.create_task(made())
+        key = asks.role, choice.name
+        shown, task = self._boards.get(key, (None, None))
+        if task is None or shown is not seen or (task.done() and task.exception() is not None):
+            task = asyncio.create_task(made())
+            self._boards[key] = seen, task
         return await asyncio.shield(task)  # who asked may go; others wait for the same
 
     async def _site(self, request: Request) -> Response:
         account, name, choice = request.path_params["account"], request.path_params["site"], _choice(request)
-        seen = await self._backing.insight.overview()
+        seen = await asking(request).insight.overview()
         found = next(
             (
                 site
@@ -103,9 +114,9 @@ class StatusPage:
         )
         if found is None:
             raise HTTPException(404, "No interconnect is watched at such a site.")
-        spans = await self._backing.insight.spans(seen.at - choice.length, account=account)
-        viewer = Viewer(self._backing.names, public=self._visitor(request).public)
-        return self.page(
+        spans = await asking(request).insight.spans(seen.at - choice.length, account=account)
+        viewer = self._viewer(request)
+        return self._page(
             request,
             "site.html",
             site=viewer.site(found, spans, choice, seen.at),
@@ -118,13 +129,13 @@ class StatusPage:
 
     async def _link(self, request: Request) -> Response:
         account, name, choice = request.path_params["account"], request.path_params["name"], _choice(request)
-        story = await self._backing.insight.link(account, name)
+        story = await asking(request).insight.link(account, name)
         if story is None:
             raise HTTPException(404, "No such interconnect was ever watched.")
-        seen = await self._backing.insight.overview()
-        spans = await self._backing.insight.spans(story.at - choice.length, account=account, name=name)
-        viewer = Viewer(self._backing.names, public=self._visitor(request).public)
-        return self.page(
+        seen = await asking(request).insight.overview()
+        spans = await asking(request).insight.spans(story.at - choice.length, account=account, name=name)
+        viewer = self._viewer(request)
+        return self._page(
             request,
             "link.html",
             view=viewer.story(story, seen, spans.links.get((account, name)), choice),
@@ -138,47 +149,47 @@ class StatusPage:
             raise HTTPException(404, "There is no such file.")
         return Response(found.content, media_type=found.media_type, headers=_FOR_EVER)
 
+    def _viewer(self, request: Request) -> Viewer:
+        return Viewer(self._backing.names, public=asking(request).role is Role.PUBLIC)
+
     # --- Acting -------------------------------------------------------------------------------------------------
 
     async def _acknowledge(self, request: Request) -> Response:
-        form = await self._form(request)
+        form = await request.form(max_files=0, max_fields=_FIELDS)
         by, comment = _signature(form)
         until = _end(form, self._backing.acts.now()) if form.get("for") else None
-        await self._backing.acts.acknowledge(_text(form, "incident"), by=by, comment=comment, until=until)
+        await acts(request, self._backing).acknowledge(_text(form, "incident"), by=by, comment=comment, until=until)
         return self._done(form)
 
     async def _unacknowledge(self, request: Request) -> Response:
-        form = await self._form(request)
+        form = await request.form(max_files=0, max_fields=_FIELDS)
         by, comment = _signature(form)
-        await self._backing.acts.unacknowledge(_text(form, "incident"), by=by, comment=comment)
+        await acts(request, self._backing).unacknowledge(_text(form, "incident"), by=by, comment=comment)
         return self._done(form)
 
     async def _silence(self, request: Request) -> Response:
-        form = await self._form(request)
+        form = await request.form(max_files=0, max_fields=_FIELDS)
         by, comment = _signature(form)
         account, name, site = (_exactly(_text(form, field)) for field in ("account", "name", "site"))
         match = Matcher(account=account, name=name, site=site)
         if not (match.name or match.site):
             raise HTTPException(400, "A silence from the page is about an interconnect or a site.")
-        await self._backing.acts.silence(match, until=_end(form, self._backing.acts.now()), by=by, comment=comment)
+        await acts(request, self._backing).silence(
+            match, until=_end(form, self._backing.acts.now()), by=by, comment=comment
+        )
         return self._done(form)
 
     async def _expire(self, request: Request) -> Response:
-        form = await self._form(request)
+        form = await request.form(max_files=0, max_fields=_FIELDS)
         by, comment = _signature(form)
         number = _text(form, "silence")
         if not (number.isascii() and number.isdigit()):
             raise HTTPException(400, "A silence is named by its number.")
-        await self._backing.acts.expire(int(number), by=by, comment=comment)
+        await acts(request, self._backing).expire(int(number), by=by, comment=comment)
         return self._done(form)
 
-    async def _form(self, request: Request) -> FormData:
-        if not self._visitor(request).acts:
-            raise HTTPException(403, "Whoever acts has to log in.")
-        return await request.form(max_files=0, max_fields=20)
-
     def _done(self, form: FormData) -> Response:
-        self._backing.insight.refresh()
+        self._backing.insight.refresh()  # who acted is to see what came of it
         return RedirectResponse(local(_text(form, "back")), 303)
 
 

@@ -1,4 +1,4 @@
-"""What the templates show, made of what the database answers; in public without reasons, addresses and acts."""
+"""What the templates show, made of what the database answers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -249,7 +249,7 @@ def told_view(telling: Telling) -> ToldView:
 
 
 class Viewer:
-    """Makes what is shown; `names` are what the accounts are called, `public` that everybody may see it."""
+    """Makes what is shown; `names` are what the accounts are called, `public` that channels are named to nobody."""
 
     def __init__(self, names: Mapping[str, str], *, public: bool) -> None:
         self._names = names
@@ -320,7 +320,7 @@ class Viewer:
         return LinkView(
             at=story.at,
             choice=choice,
-            link=self._open(link),
+            link=link,
             look=look_of(link),
             account=self.name(link.account),
             site_href=site_href(link.account, link.site),
@@ -329,10 +329,10 @@ class Viewer:
             words=in_words(totals(found)),
             open=tuple(self.incident(told.get(each.key, each), seen) for each in mine),
             transitions=tuple(self._transition(each) for each in story.transitions),
-            deliveries=() if self._public else tuple(told_view(each) for each in tellings),
-            incidents=tuple(map(self._entry, story.incidents)),
+            deliveries=tuple(told_view(each) for each in tellings),
+            incidents=story.incidents,
             gaps=story.gaps,
-            acts=() if self._public else story.acts,
+            acts=story.acts,
         )
 
     def silence(self, silence: Silence) -> SilenceView:
@@ -364,18 +364,7 @@ class Viewer:
             ]
             icon = {PENDING: "pending", REMOVED: "none"}.get(entry.after, "unknown")
             look = Look(icon, tone, entry.after)
-        told = () if self._public else tuple(told_view(each) for each in entry.tellings)
-        return TransitionView(replace(entry, reason=None, tellings=()) if self._public else entry, look, told)
-
-    def _entry(self, entry: IncidentEntry) -> IncidentEntry:
-        if not self._public:
-            return entry
-        subject = "" if entry.kind is IncidentKind.CHANNEL else entry.subject
-        return replace(entry, subject=subject, acknowledgement=None, tellings=())
-
-    def _open(self, link: LinkNow) -> LinkNow:
-        """Leave out what is not for everybody, if everybody may see it."""
-        return replace(link, reason=None, cause=None) if self._public else link
+        return TransitionView(entry, look, tuple(told_view(each) for each in entry.tellings))
 
     def incident(self, entry: IncidentEntry, seen: Overview | None = None) -> IncidentView:
         """Make an incident's card; `seen` is how everything stands beside it."""
@@ -390,13 +379,13 @@ class Viewer:
         if entry.kind is IncidentKind.BLIND and account is not None:
             reason = _main_cause(account)
         return IncidentView(
-            entry=self._entry(entry),
+            entry=entry,
             title=self._title(entry, link, account),
             tone="blind" if entry.kind is IncidentKind.BLIND else _TONES.get(entry.severity, "none"),
             href=href,
-            reason=None if self._public else reason,
+            reason=reason,
             account=self.name(entry.account) if entry.account else "",
-            stories=() if self._public else _stories(entry.tellings),
+            stories=_stories(entry.tellings),
         )
 
     def _title(self, entry: IncidentEntry, link: LinkNow | None, account: AccountNow | None) -> str:
@@ -426,7 +415,7 @@ class Viewer:
             sites=len(account.sites),
             blind_since=account.blind_since,
             wholly=_wholly(account),
-            cause=None if self._public else _main_cause(account),
+            cause=_main_cause(account),
             shown=tuple(row for row in rows if row.links or not row.quiet),
             quiet=tuple(row for row in rows if row.quiet and not row.links),
         )
@@ -460,7 +449,7 @@ class Viewer:
         if spans is not None:
             period = period_of(choice, at)
             drawn = bar(choice, period, past(link, spans.links.get((link.account, link.name)), period))
-        return LinkRow(self._open(link), link_href(link.account, link.name), look_of(link), drawn)
+        return LinkRow(link, link_href(link.account, link.name), look_of(link), drawn)
 
 
 _ORDER = {"none": 0, "good": 1, "blind": 2, "warn": 3, "bad": 4}
