@@ -1,11 +1,95 @@
-"""Who asks over HTTP gets this."""
+"""Everything that is answered over HTTP, put together."""
 
-from starlette.applications import Starlette
+from typing import Any
 
-from notifier.adapters.web import health
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from notifier.adapters.web import api, health, login, models
+from notifier.adapters.web.access import Access, Doors
 from notifier.adapters.web.backing import Backing
+from notifier.adapters.web.guard import Guard
+from notifier.adapters.web.problems import problem
+from notifier.adapters.web.public import NotPublicError
+from notifier.errors import DatabaseError, NotPossibleError, NotThereError
+from notifier.insight import CursorError
+
+_TITLE = "cni-notifier"
+_STATUSES: dict[type[Exception], int] = {
+    NotThereError: 404,
+    NotPossibleError: 409,
+    CursorError: 422,
+}
 
 
-def make_app(backing: Backing) -> Starlette:
-    """Put together everything that is answered."""
-    return Starlette(routes=health.routes(backing))
+def make_app(backing: Backing) -> ASGIApp:
+    """Put together everything that is answered; whoever is not let in gets no further than the doors."""
+    doors = Doors(backing)
+    app = FastAPI(
+        title=_TITLE,
+        version="1",
+        description="The state of Cloudflare Network Interconnects: what the status page shows, and what operators do.",
+        openapi_url=f"{api.PREFIX}/openapi.json",
+        docs_url=None,  # those load from another site
+        redoc_url=None,
+        routes=[*health.routes(backing), *login.routes(doors, login.plain_form)],
+    )
+    app.include_router(api.router(backing))
+    _explain(app, doors)
+    _document(app)
+    return Guard(Access(app, doors))
+
+
+def _explain(app: FastAPI, doors: Doors) -> None:
+    """Have everything that goes wrong answered in one form."""
+
+    async def refused(request: Request, error: Exception) -> Response:
+        status = next((code for kind, code in _STATUSES.items() if isinstance(error, kind)), 500)
+        return problem(request.url.path, status, str(error))
+
+    async def away(request: Request, error: Any) -> Response:
+        if not error.temporary:
+            return problem(request.url.path, 422, "the database does not take what was asked")
+        text = "the database does not answer; try again"
+        return problem(request.url.path, 503, text, headers={"Retry-After": "5"})
+
+    async def unknown(request: Request, error: Any) -> Response:
+        return problem(request.url.path, error.status_code, error.detail, headers=error.headers)
+
+    async def unfit(request: Request, error: Any) -> Response:
+        wrong = [{"at": ".".join(map(str, one["loc"])), "expected": one["msg"]} for one in error.errors()]
+        text = "; ".join(f"{one['at']}: {one['expected']}" for one in wrong)
+        return problem(request.url.path, 422, text, errors=wrong)
+
+    async def not_shown(request: Request, _: Exception) -> Response:
+        return doors.ask_in(request)
+
+    async def failed(request: Request, _: Exception) -> Response:
+        return problem(request.url.path, 500, "the service failed to answer that; its log says more")
+
+    for kind in _STATUSES:
+        app.add_exception_handler(kind, refused)
+    app.add_exception_handler(DatabaseError, away)
+    app.add_exception_handler(HTTPException, unknown)
+    app.add_exception_handler(RequestValidationError, unfit)
+    app.add_exception_handler(NotPublicError, not_shown)
+    app.add_exception_handler(Exception, failed)
+
+
+def _document(app: FastAPI) -> None:
+    """Add to the OpenAPI document what FastAPI does not know: the form of problems, and how to be let in."""
+    made = app.openapi
+
+    def document() -> dict[str, object]:
+        found = made()
+        parts = found.setdefault("components", {})
+        parts["schemas"]["Problem"] = models.Problem.model_json_schema()
+        parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": "`web.token`"}}
+        found["security"] = [{"token": []}]
+        return found
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way

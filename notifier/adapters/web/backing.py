@@ -3,9 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from notifier.adapters.web.access import Rules
 from notifier.domain.health import Vital
 from notifier.insight import Acts, Insight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the configuration says of access: the `token` that has to be shown, if any; whether others may look, too.
+
+    `url` is where people reach it, if not where it listens.
+    """
+
+    token: str | None = None
+    public: bool = False
+    url: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
