@@ -13,6 +13,7 @@ from notifier.adapters.web import api, health, login, models
 from notifier.adapters.web.access import Access, Doors
 from notifier.adapters.web.backing import Backing
 from notifier.adapters.web.guard import Guard
+from notifier.adapters.web.page import Explained, StatusPage
 from notifier.adapters.web.problems import problem
 from notifier.adapters.web.public import NotPublicError
 from notifier.errors import DatabaseError, NotPossibleError, NotThereError
@@ -28,7 +29,7 @@ _STATUSES: dict[type[Exception], int] = {
 
 def make_app(backing: Backing) -> ASGIApp:
     """Put together everything that is answered; whoever is not let in gets no further than the doors."""
-    doors = Doors(backing)
+    doors, page = Doors(backing), StatusPage(backing)
     app = FastAPI(
         title=_TITLE,
         version="1",
@@ -36,12 +37,12 @@ def make_app(backing: Backing) -> ASGIApp:
         openapi_url=f"{api.PREFIX}/openapi.json",
         docs_url=None,  # those load from another site
         redoc_url=None,
-        routes=[*health.routes(backing), *login.routes(doors, login.plain_form)],
+        routes=[*health.routes(backing), *login.routes(doors, page.form), *page.routes()],
     )
     app.include_router(api.router(backing))
     _explain(app, doors)
     _document(app)
-    return Guard(Access(app, doors))
+    return Guard(Explained(Access(app, doors)))
 
 
 def _explain(app: FastAPI, doors: Doors) -> None:
