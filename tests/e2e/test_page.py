@@ -3,16 +3,19 @@
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
 
-from notifier.simulator import Account, faults
+from notifier.simulator import Account, Simulator, faults
 from tests.support.browser import Reader, reader
-from tests.support.process import Service, until
+from tests.support.fakes import FakeClock
+from tests.support.process import Service, configure, running, until
 from tests.support.receivers import HttpReceiver
-from tests.support.scenes import NAME, noc, titles
+from tests.support.scenes import NAME, key, noc, titles
+from tests.support.stage import Stage
 
 pytestmark = pytest.mark.slow
 
@@ -252,6 +255,7 @@ async def test_no_page_violates_wcag(
     account.links["icon-fra-01"].fault(faults.FORBIDDEN)
     async with looking(browser, url, **options) as it:
         await expect(it.page.locator(".incident")).to_have_count(4)
+        await it.shoot(f"status-{sight}")
         link, site = f"/interconnects/{account.id}/{NAME}", f"/sites/{account.id}/ams-a"
         for name, path in (("status", "/"), ("link", link), ("site", site)):
             await it.page.goto(url + path)
@@ -259,4 +263,57 @@ async def test_no_page_violates_wcag(
                 await summary.click()
             assert await it.violations(axe) == []
             assert await it.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            await it.shoot(f"{name}-{sight}")
+            await it.shoot(f"{name}-acting-{sight}")
+
+
+async def test_a_day_of_history_is_seen_at_a_glance(
+    browser: Browser, simulator: Simulator, database_url: str, tmp_path: Path, http_receiver: HttpReceiver
+) -> None:
+    """What the pictures in the documentation show: a day by a clock that is moved, then the real service goes on."""
+    stage = Stage(simulator, database_url, tmp_path)
+    stage.clock = stage.machine = FakeClock(datetime.now(UTC) - timedelta(hours=25))
+    stage.more = {"poll": {"interval": "5m"}}
+    channels = noc(http_receiver) | noc(http_receiver, "on-call")
+    for site in ("ams-a", "fra-a", "lhr-b", "sin-a"):
+        for number in (1, 2):
+            stage.link(f"icon-{site[:3]}-0{number}", site=site)
+
+    async def hours(count: float) -> None:
+        for _ in range(round(count * 12)):
+            await stage.advance(300, step=100)
+            await stage.flush()
+
+    async with stage.at_work(**channels):
+        await hours(9)
+        stage.account.fault(faults.FORBIDDEN)
+        await hours(2)
+        stage.account.heal()
+        await hours(4)
+        stage.link("icon-fra-01").set("Unhealthy", "cannot negotiate Ethernet")
+        await hours(1.5)
+        stage.link("icon-fra-01").set("Healthy")
+        await hours(6)
+        stage.link("icon-fra-02").set("Down", "administratively down")
+        await hours(1.5)
+        stage.link("icon-ams-01").set("Down", "no light received (rx -40.0 dBm)")
+        await hours(1)
+        await stage.advance((datetime.now(UTC) - stage.clock.now()).total_seconds())
+        await stage.flush()
+        await stage.acknowledge(key("icon-fra-02"))
+    calmly = {"interval": "5s", "recheck": "1s", "discovery": "10s"}  # or the time until it has started is a gap
+    service = Service(configure(tmp_path, database_url, simulator.url, channels, web=ANY, poll=calmly))
+    async with running(service):
+        for name, options in (("day", {}), ("day-dark", {"color_scheme": "dark"})):
+            size = {"viewport": {"width": 1000, "height": 700}}
+            async with looking(browser, address(service), **size, **options) as it:
+                await expect(it.page.get_by_role("heading", level=1)).to_have_text(
+                    "2 of 8 interconnects have a problem"
+                )
+                bar = it.page.locator(".link").filter(has_text="icon-fra-01").get_by_role("img")
+                await expect(bar).to_have_attribute(
+                    "aria-label", re.compile(r"^Last 24 hours: good 20h .*, bad 1h .*, not observed (1h 5\dm|2h.*)$")
+                )
+                await it.shoot(name)
+                await it.page.get_by_role("link", name="icon-ams-01", exact=True).click()
+                await expect(it.page.get_by_role("heading", level=1)).to_have_text("icon-ams-01")
+                await it.shoot(f"{name}-link")

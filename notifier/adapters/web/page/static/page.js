@@ -30,19 +30,43 @@ function put(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-function localise(root) {
+function enhance(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const utc = time.dateTime.replace("T", " ").replace("Z", " UTC");
     time.title = time.dataset.form === "age" ? `${written(new Date(time.dateTime))} (${utc})` : utc;
     if (time.dataset.form !== "age") put(time, written(new Date(time.dateTime)));
   }
   tick(root);
+  prefill(root);
 }
 
 function tick(root) {
   const now = Date.now() - ahead;
   for (const time of root.querySelectorAll('time[data-form="age"]')) put(time, span(now - Date.parse(time.dateTime)));
 }
+
+// --- Who acts is asked for a name each time; here it is remembered ------------------------------------------------
+
+function remembered() {
+  try {
+    return localStorage.getItem("by") || "";
+  } catch {
+    return ""; // the browser keeps nothing
+  }
+}
+
+function prefill(root) {
+  for (const field of root.querySelectorAll("input[name=by]")) field.value ||= remembered();
+}
+
+addEventListener("submit", (event) => {
+  const field = event.target.elements.by;
+  try {
+    if (field?.value) localStorage.setItem("by", field.value);
+  } catch {
+    // same
+  }
+});
 
 // --- Renewing: each part of the page whose HTML is another is put in the place of the one before -------------------
 
@@ -83,7 +107,7 @@ function restore(root, { open, typed, focus }) {
 function swap(old, renewed) {
   const kept = memory(old);
   old.replaceWith(renewed);
-  localise(renewed);
+  enhance(renewed);
   restore(renewed, kept);
 }
 
@@ -101,7 +125,7 @@ function take(text) {
   } else {
     const kept = memory(board);
     board.replaceChildren(...fresh.childNodes);
-    localise(board);
+    enhance(board);
     restore(board, kept);
   }
   before = now;
@@ -168,7 +192,7 @@ if (board) {
   ahead = Date.now() - Date.parse(board.dataset.now);
   before = shapes(parts(board));
 }
-localise(document);
+enhance(document);
 setInterval(tick, 1000, document);
 if (board?.dataset.events) {
   sign.hidden = false;
