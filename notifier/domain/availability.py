@@ -4,9 +4,10 @@ What nobody saw is neither good nor bad: a link that was Down when it was last s
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from typing import assert_never
 
@@ -140,22 +141,25 @@ def totals(found: Iterable[Stretch]) -> dict[Quality, timedelta]:
 
 def cells(period: Period, found: Sequence[Stretch], count: int) -> tuple[Cell, ...]:
     """Fold a period's stretches into so many equal cells."""
-    bounds = [*(period.from_at + period.length * place / count for place in range(count)), period.until_at]
-    folded, first = [], 0
-    for begin, end in pairwise(bounds):
-        while first < len(found) - 1 and found[first].period.until_at <= begin:
-            first += 1
-        within: list[Stretch] = []
-        for stretch in found[first:]:
-            if stretch.period.from_at >= end:
-                break
-            within.append(replace(stretch, period=_cut(stretch.period, begin, end)))
-        folded.append(Cell(Period(begin, end), totals(each for each in within if each.period.length)))
+    folded, place = [], 0
+    for cell in _divided(period, count):
+        lengths: dict[Quality, timedelta] = {}
+        while place < len(found):
+            stretch, end = found[place], found[place].period.until_at
+            if length := min(end, cell.until_at) - max(stretch.period.from_at, cell.from_at):
+                lengths[stretch.quality] = lengths.get(stretch.quality, timedelta()) + length
+            if end > cell.until_at:
+                break  # it goes on in the next
+            place += 1
+        folded.append(Cell(cell, lengths))
     return tuple(folded)
 
 
-def _cut(period: Period, begin: datetime, end: datetime) -> Period:
-    return Period(max(period.from_at, begin), min(period.until_at, end))
+@lru_cache(maxsize=8)
+def _divided(period: Period, count: int) -> tuple[Period, ...]:
+    """Divide a period, which is the same for many links."""
+    bounds = [*(period.from_at + period.length * place / count for place in range(count)), period.until_at]
+    return tuple(Period(*two) for two in pairwise(bounds))
 
 
 def _joined(found: Iterable[Stretch]) -> tuple[Stretch, ...]:

@@ -151,6 +151,9 @@ def in_words(lengths: Mapping[Quality, timedelta]) -> str:
 
 def _shape(cell: Cell) -> tuple[tuple[Quality, int], ...]:
     """Say what is to be seen of a cell beside the good: qualities with their heights, from the ground up."""
+    if len(cell.lengths) == 1:
+        (only,) = cell.lengths
+        return () if only is Quality.GOOD else ((only, HEIGHT),)
     bad, unobserved = (_height(cell.share(each)) for each in (Quality.BAD, Quality.UNOBSERVED))
     if bad + unobserved > HEIGHT:
         unobserved = max(HEIGHT - bad, _height(0.01))

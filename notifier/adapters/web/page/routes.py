@@ -90,7 +90,8 @@ class StatusPage:
 
         async def made() -> Board:
             spans = await asks.insight.spans(seen.at - choice.length) if needs_past(seen) else None
-            return viewer.board(seen, spans, self._backing.ailments(), choice)
+            # Beside the loop, which has polls to do: of many interconnects it takes a while.
+            return await asyncio.to_thread(viewer.board, seen, spans, self._backing.ailments(), choice)
 
         key = asks.role, choice.name
         shown, task = self._boards.get(key, (None, None))
