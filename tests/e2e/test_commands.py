@@ -1,6 +1,7 @@
 """What the commands say, and with which exit code they end."""
 
 import asyncio
+import signal
 import sys
 from asyncio.subprocess import PIPE
 from contextlib import suppress
@@ -156,5 +157,5 @@ async def test_the_demo_says_where_its_page_is_and_it_is_there() -> None:
 
         await until(shown, why=lambda: said)
     finally:
-        process.kill()
+        process.send_signal(signal.SIGINT)  # it takes its folder away
         await process.wait()

@@ -4,18 +4,21 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from notifier.adapters.web.access import Asking, Role
 from notifier.adapters.web.page import rendering, views
 from notifier.adapters.web.page.bars import DEFAULT
-from notifier.adapters.web.page.routes import local
+from notifier.adapters.web.page.rendering import Pages, StaticFiles
+from notifier.adapters.web.page.routes import EVENTS, NAMES, local
 from notifier.adapters.web.page.views import SMALL, Board, Viewer, look_of, told_view
 from notifier.domain.health import Vital
 from notifier.domain.incident import IncidentKind
 from notifier.domain.matching import Matcher
 from notifier.domain.suppression import Silence
-from notifier.insight import LinkNow, Overview, Spans
+from notifier.insight import Insight, LinkNow, Overview, Spans
 from tests.support.board import NOW, incident, link, overview, telling
 from tests.support.examples import ACCOUNT
 
@@ -208,6 +211,22 @@ def test_what_was_told_is_told_by_notification_the_newest_first() -> None:
         ("icon-ams-01 is still Down", ["noc"]),
         ("icon-ams-01 is Down", ["noc", "mail"]),
     ]
+
+
+def test_the_page_stays_below_a_mebibyte_when_ten_thousand_interconnects_are_down() -> None:
+    down = [
+        link(f"icon-{n:05d}", "Down", since=NOW - timedelta(hours=2), reason="no light" * 10) for n in range(10_000)
+    ]
+    told = tuple(telling(channel) for channel in ("noc", "mail", "on-call"))
+    opened = tuple(incident(subject=each.name, key=f"key-{each.name}", tellings=told) for each in down[:200])
+    seen = replace(many(10_000, *down, each=20), incidents=opened, open_incidents=10_000)
+    asks = Asking(role=Role.OPERATOR, insight=cast("Insight", None), csrf="x" * 100)
+    html = Pages(StaticFiles()).render(
+        "overview.html", asks=asks, events=EVENTS, names=NAMES, board=board(seen), silences=[]
+    )
+    assert len(html.encode()) < 1024 * 1024
+    assert html.count('class="row"') == 490  # sites whose interconnects are on pages of their own
+    assert "and 9950 more" in html
 
 
 def test_more_incidents_than_are_shown_are_counted() -> None:

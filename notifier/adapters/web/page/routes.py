@@ -23,6 +23,7 @@ from notifier.domain.matching import Matcher
 from notifier.insight import Overview
 
 EVENTS = "/api/v1/events"
+NAMES = "lost transition incident blindness delivery act silence"  # of the events that change a page
 
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _LONGEST = timedelta(days=365)  # of a silence
@@ -62,7 +63,7 @@ class StatusPage:
         **values: Any,
     ) -> Response:
         """Fill a template in for who asks."""
-        html = self._pages.render(template, asks=asking(request), events=EVENTS, **values)
+        html = self._pages.render(template, asks=asking(request), events=EVENTS, names=NAMES, **values)
         return HTMLResponse(html, status, headers=headers)
 
     async def form(self, request: Request, refused: Refused | None) -> Response:

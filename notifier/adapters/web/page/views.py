@@ -32,6 +32,7 @@ from notifier.insight import (
 )
 from notifier.ports import Outcome
 
+CARDS = 50  # incidents that are shown on the status page, the worst
 SMALL = 200  # interconnects of which every one is shown; of more only those of sites in trouble, as many
 
 
@@ -277,7 +278,7 @@ class Viewer:
                     shown.append(row)
             accounts.append(self._account(account, shown))
         look, headline, counts = _headline(seen, ailments)
-        incidents = tuple(self.incident(each, seen) for each in seen.incidents)
+        incidents = tuple(self.incident(each, seen) for each in seen.incidents[:CARDS])
         return Board(
             at=seen.at,
             choice=choice,
