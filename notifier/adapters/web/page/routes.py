@@ -23,7 +23,7 @@ from notifier.domain.matching import Matcher
 from notifier.insight import Overview
 
 EVENTS = "/api/v1/events"
-NAMES = "lost transition incident blindness delivery act silence"  # of the events that change a page
+NAMES = "lost transition incident blindness delivery act"  # of the events that change a page
 
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _LONGEST = timedelta(days=365)  # of a silence
