@@ -171,19 +171,15 @@ function show(state) {
   put(sign.querySelector("span"), state);
 }
 
-let missed = false; // what happened while nobody listened
-
 function listen(tries = 0) {
   const stream = new EventSource(board.dataset.events);
   stream.addEventListener("open", () => {
-    if (missed) renew();
     tries = 0;
-    missed = false;
     show("live");
+    renew(); // what happened between the page and its stream
   });
   for (const name of board.dataset.names.split(" ")) stream.addEventListener(name, renew);
   stream.addEventListener("error", () => {
-    missed = true;
     show(tries > 2 ? "not live" : "reconnecting");
     if (stream.readyState !== EventSource.CLOSED) return; // it tries again by itself
     setTimeout(listen, AGAIN_MS * Math.min(tries + 1, 6), tries + 1);
