@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from notifier.domain.incident import Acknowledgement, Incident, IncidentKind
 from notifier.domain.matching import Matcher
@@ -305,6 +305,36 @@ class Spans:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventEntry:
+    """Something that happened, for those who follow: a transition, an incident, blindness, a delivery, an act.
+
+    `place` orders events; nothing turns up before one that was shown. `cursor` is for those who come back.
+    """
+
+    place: tuple[int, int]
+    cursor: str
+    kind: str
+    at: datetime
+    account: str
+    subject: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """What happened after a cursor, in order; `cursor` and `place` are where to go on.
+
+    `lost`: what came after the cursor is not known any more; this goes on from now. `more`: that is not yet all.
+    """
+
+    events: tuple[EventEntry, ...]
+    cursor: str
+    place: tuple[int, int]
+    lost: bool = False
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """What is wanted: of an account (id), of interconnects whose name and site fit shell patterns, in a period."""
 
@@ -384,6 +414,10 @@ class Insight(Protocol):
 
     async def acts(self, *, since: datetime | None = None, limit: int = 50, after: str | None = None) -> Page[ActEntry]:
         """Return what operators did."""
+        ...
+
+    async def events(self, after: str | None = None, *, limit: int = 500) -> Feed:
+        """Return what happened after a cursor; without one nothing, only where now is."""
         ...
 
     async def spans(self, since: datetime, *, account: str | None = None, name: str | None = None) -> Spans:

@@ -90,7 +90,7 @@ class Oversight:
         if settings.web.listen is None:
             return None
         # Imported when it is needed: it takes a tenth of a second, which the other commands need not wait for.
-        from notifier.adapters.web import Backing, WebServer, bind, make_app  # noqa: PLC0415
+        from notifier.adapters.web import App, Backing, WebServer, bind  # noqa: PLC0415
 
         try:
             listening = bind(*parse_address(settings.web.listen))
@@ -106,7 +106,7 @@ class Oversight:
             names=_names(settings),
             rules=_rules(settings.web),
         )
-        return WebServer(make_app(self._backing), listening)
+        return WebServer(App(self._backing), listening)
 
 
 def _names(settings: Settings) -> Mapping[str, str]:

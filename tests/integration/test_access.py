@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from notifier.adapters.web import Backing, Rules, make_app
+from notifier.adapters.web import App, Backing, Rules
 from notifier.adapters.web.access import Doors, Tries
 from tests.support.asked import backing
 from tests.support.fakes import FakeClock
@@ -36,7 +36,7 @@ async def asking(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Ask the application as a browser at an address would, by a name."""
     scheme = "https" if (behind.rules.url or "").startswith("https") else "http"
-    transport = httpx.ASGITransport(make_app(behind), client=(address, 50000))
+    transport = httpx.ASGITransport(App(behind), client=(address, 50000))
     async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://{host}") as client:
         yield client
 

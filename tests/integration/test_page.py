@@ -9,7 +9,7 @@ from html import unescape
 import httpx
 import pytest
 
-from notifier.adapters.web import Backing, Rules, make_app
+from notifier.adapters.web import App, Backing, Rules
 from notifier.domain.health import Vital
 from notifier.pipeline.acting import Acting
 from notifier.simulator import faults
@@ -35,7 +35,7 @@ def asking(stage: Stage, rules: Rules | None = None, ailing: Mapping[Vital, str]
         names={ACCOUNT: "production"},
         rules=rules or Rules(),
     )
-    transport = httpx.ASGITransport(make_app(stands), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(App(stands), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=HTML)
 
 

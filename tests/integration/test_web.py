@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import httpx
 import pytest
 
-from notifier.adapters.web import WebServer, bind, make_app
+from notifier.adapters.web import App, WebServer, bind
 from notifier.domain.health import Vital
 from notifier.errors import ListenError
 from tests.support.asked import backing
@@ -25,7 +25,7 @@ class Asked:
     def __init__(self) -> None:
         self.ailing: dict[Vital, str] = {}
         self.asked_in: set[int] = set()
-        self.server = WebServer(make_app(backing(ailments=self._ailments)), bind("127.0.0.1", 0))
+        self.server = WebServer(App(backing(ailments=self._ailments)), bind("127.0.0.1", 0))
         self.port = int(self.server.address.rpartition(":")[2])
 
     def _ailments(self) -> dict[Vital, str]:

@@ -183,11 +183,16 @@ class Stage:
         for watch in self._pipeline.watches:
             await watch.poller.flush()
 
-    def insight(self, redact: Callable[[str], str] = str) -> SqlInsight:
-        """Return what people look at, beside the service; ask it while the service is at work."""
+    @property
+    def beside(self) -> SqlDatabase:
+        """The database as somebody has it who works beside the service, while that is at work."""
         if self._reader is None:
             self._reader = SqlDatabase(self._database_url, self._moment)
-        return self._reader.insight(self.machine, redact)
+        return self._reader
+
+    def insight(self, redact: Callable[[str], str] = str) -> SqlInsight:
+        """Return what people look at."""
+        return self.beside.insight(self.machine, redact)
 
     def statements(self, *, reading: bool = False) -> list[str]:
         """Return a list to which every statement is added that the service, or who looks, sends from now on."""

@@ -11,6 +11,7 @@ from notifier.adapters.database.auditing import SqlAuditing
 from notifier.adapters.database.budgets import SqlBudgets
 from notifier.adapters.database.engine import SqliteLock, connection, open_engine, open_reading_engine
 from notifier.adapters.database.insight import SqlInsight
+from notifier.adapters.database.journal import Journal
 from notifier.adapters.database.leases import SqlLeases
 from notifier.adapters.database.ledger import SqlLedger
 from notifier.adapters.database.moment import Moment, server_time
@@ -28,9 +29,10 @@ class SqlUnitOfWork:
     def __init__(self, conn: AsyncConnection, moment: Moment) -> None:
         self.conn = conn
         self._watched = SqlWatched(conn)
-        self._record = SqlRecord(conn)
-        self._ledger = SqlLedger(conn)
-        self._outbox = SqlOutbox(conn)
+        self.journal = Journal(conn)
+        self._record = SqlRecord(conn, self.journal)
+        self._ledger = SqlLedger(conn, self.journal)
+        self._outbox = SqlOutbox(conn, self.journal)
         self._audit = SqlAuditing(conn)
         self._leases = SqlLeases(conn, moment)
         self._budgets = SqlBudgets(conn, moment)
@@ -104,7 +106,9 @@ class SqlDatabase:
     async def begin(self) -> AsyncIterator[SqlUnitOfWork]:
         """Open a unit of work; it commits at its end unless an exception leaves it."""
         async with connection(self.engine) as conn:
-            yield SqlUnitOfWork(conn, self._moment)
+            work = SqlUnitOfWork(conn, self._moment)
+            yield work
+            await work.journal.flush()
 
     def insight(self, clock: Clock, redact: Callable[[str], str]) -> SqlInsight:
         """Return what answers people's questions beside the work; `clock` is the one that people have.

@@ -13,14 +13,15 @@ from fnmatch import translate
 from re import compile as compiled
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, Text, any_, bindparam, case, func, or_, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, any_, bindparam, case, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from notifier.adapters.database import rows
 from notifier.adapters.database.engine import connection
 from notifier.adapters.database.explaining import UNPROMISED, Explaining
+from notifier.adapters.database.journal import settled
 from notifier.adapters.database.reading import Found, Position, Reading, Wanted
-from notifier.adapters.database.tables import deliveries, gaps, incidents, interconnects, silences, transitions
+from notifier.adapters.database.tables import deliveries, events, gaps, incidents, interconnects, silences, transitions
 from notifier.domain.incident import Acknowledgement, IncidentKind
 from notifier.domain.site import Member, Site
 from notifier.domain.status import Severity
@@ -33,6 +34,8 @@ from notifier.insight import (
     Change,
     CursorError,
     DeliveryEntry,
+    EventEntry,
+    Feed,
     Filter,
     GapEntry,
     IncidentEntry,
@@ -250,6 +253,40 @@ class SqlInsight:
             found, limit, lambda row: _made(ActEntry, self._hidden(row)), lambda row: (row["at"], _number(row))
         )
 
+    async def events(self, after: str | None = None, *, limit: int = 500) -> Feed:
+        """Return what happened after a cursor."""
+        e = events.c
+        place = tuple_(e.written_by, e.id)
+        async with self._read() as reading:
+            conn = reading.conn
+            sure = select(events).where(settled(postgresql=conn.dialect.name == "postgresql"))
+            at = None if after is None else await _known(conn, _read_place(after))
+            if at is None:
+                last = (await conn.execute(sure.order_by(e.written_by.desc(), e.id.desc()).limit(1))).one_or_none()
+                now = (0, 0) if last is None else (last.written_by, last.id)
+                return Feed(events=(), cursor=_cursor(_EPOCH, *now), place=now, lost=after is not None)
+            later = (
+                sure.where(place > tuple_(*(literal(number, BigInteger) for number in at)))
+                .order_by(e.written_by, e.id)
+                .limit(limit + 1)
+            )
+            found = (await conn.execute(later)).all()
+        entries = tuple(map(self._event, found[:limit]))
+        end = entries[-1].place if entries else at
+        return Feed(events=entries, cursor=_cursor(_EPOCH, *end), place=end, more=len(found) > limit)
+
+    def _event(self, row: Any) -> EventEntry:
+        place = row.written_by, row.id
+        return EventEntry(
+            place=place,
+            cursor=_cursor(_EPOCH, *place),
+            kind=row.kind,
+            at=row.at,
+            account=row.account,
+            subject=row.subject,
+            content=self._hidden(row.content),
+        )
+
     async def spans(self, since: datetime, *, account: str | None = None, name: str | None = None) -> Spans:
         """Return what happened since a moment."""
         t, g, i = transitions.c, gaps.c, incidents.c
@@ -355,6 +392,18 @@ def _any_of(conn: AsyncConnection, column: Any, texts: Sequence[str]) -> ColumnE
     return column.in_(select(each.c.value))  # type: ignore[no-any-return]
 
 
+async def _known(conn: AsyncConnection, at: tuple[int, int]) -> tuple[int, int] | None:
+    """Return a place again, if everything that came after it is still there."""
+    e = events.c
+    if at == (0, 0):
+        gone = (await conn.scalar(select(func.min(e.id))) or 1) > 1
+    else:
+        # Of a database that was restored on another server, a place may lie in what is the future there.
+        sure = settled(postgresql=conn.dialect.name == "postgresql")
+        gone = await conn.scalar(select(e.id).where(e.written_by == at[0], e.id == at[1], sure)) is None
+    return None if gone else at
+
+
 async def _gently(found: Iterable[Any]) -> AsyncIterator[Any]:
     for count, row in enumerate(found):
         yield row
@@ -434,6 +483,11 @@ def _read_cursor(cursor: str, parts: int) -> tuple[Any, ...]:
     if len(numbers) != parts - 1 or not all(0 <= number <= _LARGEST for number in numbers):
         raise CursorError(f"found {cursor[:40]!r}, expected the cursor of the same question")
     return at, *numbers
+
+
+def _read_place(cursor: str) -> tuple[int, int]:
+    _, written_by, number = _read_cursor(cursor, 3)
+    return written_by, number
 
 
 def _number(found: Found) -> int:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
+from notifier.adapters.database.journal import Journal
 from notifier.domain.condition import Condition
 from notifier.domain.incident import NOBODYS, Acknowledgement, Subject, key_of
 from notifier.domain.suppression import Silence
@@ -25,8 +26,9 @@ _SUBJECT = ("kind", "account", "subject")
 class SqlLedger:
     """Keeps `ports.Ledger` on either database."""
 
-    def __init__(self, conn: AsyncConnection) -> None:
+    def __init__(self, conn: AsyncConnection, journal: Journal) -> None:
         self._conn = conn
+        self._journal = journal
         self._postgresql = conn.dialect.name == "postgresql"
 
     async def lock(self, *accounts: str) -> None:
@@ -154,8 +156,11 @@ class SqlLedger:
             "acknowledged_until": a and a.until,
             "sticky": a is not None and a.sticky,
         }
-        changed = await self._conn.execute(update(i).where(i.c.key == key, i.c.closed_at.is_(None)).values(values))
-        return bool(changed.rowcount)
+        mine = update(i).where(i.c.key == key, i.c.closed_at.is_(None)).values(values).returning(i)
+        row = (await self._conn.execute(mine)).one_or_none()
+        if row is not None and a is not None:
+            self._journal.incident(a.at, row, "acknowledged", by=a.by, until=a.until)
+        return row is not None
 
     async def lapse(self, keys: Collection[str]) -> None:
         """End acknowledgements that are not sticky."""
@@ -168,6 +173,7 @@ class SqlLedger:
         """Keep what an operator did."""
         values = {"at": at, "done_by": by, "act": act, "target": target, "comment": comment}
         await self._conn.execute(insert(tables.acts).values(values))
+        self._journal.note("act", at, NOBODYS, target, by=by, act=act, comment=comment)
 
     async def explain(self, verdicts: Collection[tuple[int, str, str]], at: datetime) -> None:
         """Keep why a notification was not promised to a channel."""

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
+from notifier.adapters.database.journal import Journal
 from notifier.adapters.database.tables import attempts, deliveries, notifications, observations
 from notifier.domain.backoff import due_as_of
 from notifier.domain.merging import Waiting
@@ -41,8 +42,9 @@ _CLAIMS = 1  # which of the database's advisory locks are those of claims
 class SqlOutbox:
     """Keeps `ports.Outbox` on either database."""
 
-    def __init__(self, conn: AsyncConnection) -> None:
+    def __init__(self, conn: AsyncConnection, journal: Journal) -> None:
         self._conn = conn
+        self._journal = journal
 
     async def promise(self, promised: Collection[tuple[Notification, Collection[Promise]]]) -> list[int]:
         """Write notifications, each with its deliveries; return the notifications' ids."""
@@ -99,11 +101,14 @@ class SqlOutbox:
         """Settle pending deliveries as moot."""
         d = deliveries
         if ids:
-            await self._conn.execute(
+            moot = await self._conn.execute(
                 update(d)
                 .where(d.c.id.in_(ids), d.c.outcome == Outcome.PENDING)
                 .values(outcome=Outcome.MOOT, cause=cause, settled_at=at)
+                .returning(d)
             )
+            for claimed in await self._with_words(moot.all()):
+                self._note(claimed, Outcome.MOOT, at, cause)
 
     async def sent(self, channel: str, *, since: datetime, now: datetime) -> list[Sent]:
         """Return the channel's messages since then; each lane that is being sent now counts as one of this moment."""
@@ -148,6 +153,9 @@ class SqlOutbox:
         held = [settlement for settlement in settlements if await self._settle(settlement)]
         if held:
             await self._conn.execute(insert(attempts), [_attempt(settlement) for settlement in held])
+        for s in held:
+            if s.outcome is not Outcome.PENDING:
+                self._note(s.claimed, s.outcome, s.ended_at, s.cause)
         return held
 
     async def _settle(self, s: Settlement) -> bool:
@@ -249,7 +257,16 @@ class SqlOutbox:
             .values(outcome=Outcome.ABANDONED, cause=cause, settled_at=at, leased_until=None, leased_by=None)
             .returning(d)
         )
-        return await self._with_words(sorted(ended, key=lambda row: row.id))
+        found = await self._with_words(sorted(ended, key=lambda row: row.id))
+        for claimed in found:
+            self._note(claimed, Outcome.ABANDONED, at, cause)
+        return found
+
+    def _note(self, delivery: Claimed, outcome: Outcome, at: datetime, cause: str | None) -> None:
+        told = delivery.notification
+        about = {"title": told.title, "incident": told.incident_key, "channel": delivery.promise.channel}
+        more = {"delivery": delivery.id, "outcome": str(outcome), "cause": cause and cause[:_CAUSE_LENGTH]}
+        self._journal.note("delivery", at, told.account, told.subject, **more, **about)
 
     async def _with_words(self, found: Sequence[Row[Any]]) -> list[Claimed]:
         told = await self.notifications([row.notification for row in found])
@@ -288,6 +305,10 @@ class SqlOutbox:
         old = and_(n.c.recorded_at < deliveries_before, ~unsettled, n.c.id.not_in(spoken))
         await self._conn.execute(delete(n).where(old))
         await self._conn.execute(delete(observations).where(observations.c.at < observations_before))
+        e = tables.events.c
+        # The newest stays: from it SQLite knows which numbers it has given.
+        older = and_(e.at < observations_before, e.id < select(func.max(e.id)).scalar_subquery())
+        await self._conn.execute(delete(tables.events).where(older))
 
 
 # Put together once: that takes longer than to run them.

@@ -8,17 +8,21 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
+from notifier.adapters.database.journal import Journal
 from notifier.domain.decision import Gap, Transition
-from notifier.domain.incident import Incident, IncidentKind
+from notifier.domain.incident import Incident, IncidentKind, incident_key
 from notifier.domain.observation import Observation
 from notifier.domain.status import Severity
+
+_TOLD = ("number", "change", "before", "after", "reason", "last_seen_before", "first_seen_at", "unobserved", "flapping")
 
 
 class SqlRecord:
     """Keeps `ports.Record` on either database."""
 
-    def __init__(self, conn: AsyncConnection) -> None:
+    def __init__(self, conn: AsyncConnection, journal: Journal) -> None:
         self._conn = conn
+        self._journal = journal
 
     async def observations(self, observations: Collection[Observation]) -> None:
         """Keep observations."""
@@ -30,6 +34,10 @@ class SqlRecord:
         """Keep transitions."""
         if transitions:
             await self._conn.execute(insert(tables.transitions), [asdict(t) for t in transitions])
+        for t in transitions:
+            told = {key: getattr(t, key) for key in _TOLD}
+            key = t.incident and incident_key(IncidentKind.INTERCONNECT, t.account, t.name, t.incident)
+            self._journal.note("transition", t.confirmed_at, t.account, t.name, **told, incident=key)
 
     async def gaps(self, gaps: Collection[Gap]) -> None:
         """Keep gaps."""
@@ -41,6 +49,8 @@ class SqlRecord:
         if incidents:
             values = [rows.from_incident(incident) for incident in incidents]
             await self._conn.execute(insert(tables.incidents), values)
+        for incident in incidents:
+            self._journal.incident(incident.opened_at, incident, "opened")
 
     async def worsen_incident(self, key: str, severity: Severity) -> None:
         """Raise an open incident's severity."""
@@ -50,6 +60,9 @@ class SqlRecord:
     async def close_incidents(self, ends: Mapping[str, datetime]) -> None:
         """End incidents, by key, each at its time."""
         if ends:
+            for key, incident in (await self.incidents(ends)).items():
+                if incident.closed_at is None:
+                    self._journal.incident(ends[key], incident, "closed")
             i = tables.incidents
             closing = update(i).where(i.c.key == bindparam("ended"), i.c.closed_at.is_(None))
             values = [{"ended": key, "at": at} for key, at in ends.items()]

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0003"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
+HEAD = "0004"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -179,6 +179,7 @@ gaps = Table(
     _at("from_at", nullable=False),
     _at("until_at", nullable=False),
     Index(None, "account", "name", "from_at"),
+    Index(None, "until_at"),
 )
 
 incidents = Table(
@@ -343,6 +344,21 @@ acts = Table(
     _text("target"),
     _text("comment"),
     Index(None, "target"),
+)
+
+# What happened, for those who follow it; `written_by` is the transaction that wrote it, where there can be several.
+events = Table(
+    "events",
+    metadata,
+    _id(),
+    Column("written_by", BigInteger, nullable=False),
+    Column("kind", String(20), nullable=False),
+    _at("at", nullable=False),
+    _text("account"),
+    _text("subject"),
+    Column("content", JSON, nullable=False),
+    Index(None, "written_by", "id"),
+    Index(None, "at"),
 )
 
 # The replicas that are at work, with what each is configured for; `seen_at` is the database's time.

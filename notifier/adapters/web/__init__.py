@@ -3,8 +3,8 @@
 Import it when it is needed: both together take a tenth of a second, which no other command should have to wait for.
 """
 
-from notifier.adapters.web.app import make_app
+from notifier.adapters.web.app import App
 from notifier.adapters.web.backing import Backing, Rules
 from notifier.adapters.web.server import WebServer, bind
 
-__all__ = ["Backing", "Rules", "WebServer", "bind", "make_app"]
+__all__ = ["App", "Backing", "Rules", "WebServer", "bind"]

@@ -7,11 +7,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notifier.adapters.web import api, health, login, models
 from notifier.adapters.web.access import Access, Doors
 from notifier.adapters.web.backing import Backing
+from notifier.adapters.web.events import Events
 from notifier.adapters.web.guard import Guard
 from notifier.adapters.web.page import Explained, StatusPage
 from notifier.adapters.web.problems import problem
@@ -27,8 +28,24 @@ _STATUSES: dict[type[Exception], int] = {
 }
 
 
-def make_app(backing: Backing) -> ASGIApp:
-    """Put together everything that is answered; whoever is not let in gets no further than the doors."""
+class App:
+    """Everything that is answered; whoever is not let in gets no further than the doors."""
+
+    def __init__(self, backing: Backing, *, streams: int = 500) -> None:
+        """At most so many `streams` of events at once."""
+        self._events = Events(backing, streams)
+        self._app = _made(backing, self._events)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._app(scope, receive, send)
+
+    def close(self) -> None:
+        """End what would never end by itself."""
+        self._events.close()
+
+
+def _made(backing: Backing, events: Events) -> ASGIApp:
     doors, page = Doors(backing), StatusPage(backing)
     app = FastAPI(
         title=_TITLE,
@@ -40,6 +57,7 @@ def make_app(backing: Backing) -> ASGIApp:
         routes=[*health.routes(backing), *login.routes(doors, page.form), *page.routes()],
     )
     app.include_router(api.router(backing))
+    app.include_router(events.router())
     _explain(app, doors)
     _document(app)
     return Guard(Explained(Access(app, doors)))

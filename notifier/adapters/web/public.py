@@ -11,6 +11,8 @@ from notifier.insight import (
     AccountNow,
     ActEntry,
     DeliveryEntry,
+    EventEntry,
+    Feed,
     Filter,
     GapEntry,
     IncidentEntry,
@@ -117,9 +119,26 @@ class PublicInsight:
         """Refuse it."""
         raise NotPublicError(_SHOW)
 
+    async def events(self, after: str | None = None, *, limit: int = 500) -> Feed:
+        """Return what happened, but for what was told and done."""
+        feed = await self._insight.events(after, limit=limit)
+        return replace(feed, events=tuple(filter(None, map(public_event, feed.events))))
+
     async def spans(self, since: datetime, *, account: str | None = None, name: str | None = None) -> Spans:
         """Return what happened since a moment."""
         return await self._insight.spans(since, account=account, name=name)
+
+
+_HAPPENED = {"transition", "incident", "blindness"}
+_SHOWN = {"number", "change", "before", "after", "last_seen_before", "first_seen_at", "unobserved", "flapping"}
+_SHOWN |= {"incident", "about", "severity", "what", "until"}
+
+
+def public_event(event: EventEntry) -> EventEntry | None:
+    """Return of an event what everybody may see, if anything."""
+    if event.kind not in _HAPPENED:
+        return None
+    return replace(event, content={key: value for key, value in event.content.items() if key in _SHOWN})
 
 
 def _account(account: AccountNow) -> AccountNow:

@@ -2,18 +2,21 @@
 
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from notifier.errors import ListenError
 
-_CONNECTIONS = 100  # at once; the files they take are needed for what matters more
+_CONNECTIONS, _SHARE = 600, 0.6  # at once, and of all files there may be: the rest is needed for what matters more
 _REQUEST_S = 10  # to send a request; uvicorn itself would wait for ever
+_READ_S = 20  # to read some of an answer; so would it here
 _GRACE_S = 1  # for answers under way at the end
 
 
@@ -32,16 +35,31 @@ def bind(host: str, port: int) -> socket.socket:
         raise ListenError(f"cannot listen on {_written(host, port)}: {why.lower()}") from None
 
 
+class Application(Protocol):
+    """What is served."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        ...
+
+    def close(self) -> None:
+        """End what would never end by itself."""
+        ...
+
+
 class WebServer:
     """Serves an application on a socket that listens already."""
 
-    def __init__(self, app: ASGIApp, listening: socket.socket) -> None:
+    def __init__(self, app: Application, listening: socket.socket, *, connections: int | None = None) -> None:
+        """At most so many `connections` are held open; by default as many as the files of this process allow."""
+        self._app = app
         self._socket = listening
         self._serving = False
+        most = connections or _affordable()
         self._server = _Guest(
             uvicorn.Config(
                 app,
-                http=_Impatient,
+                http=type("_Bounded", (_Impatient,), {"most": most}),
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -66,6 +84,7 @@ class WebServer:
 
     def stop(self) -> None:
         """Take no more requests, and end within 2 s."""
+        self._app.close()
         self._server.should_exit = True
         if not self._serving:
             self._socket.close()
@@ -80,12 +99,15 @@ class _Guest(uvicorn.Server):
 
 
 class _Impatient(H11Protocol):
-    """Waits only so long for a request, and on so many connections."""
+    """Waits only so long for a request, or for an answer to be read, and on so many connections."""
+
+    most = _CONNECTIONS
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent
         super().connection_made(transport)
         self._await_request()
-        if len(self.connections) > _CONNECTIONS:
+        if len(self.connections) > self.most:
             transport.abort()
 
     def on_response_complete(self) -> None:
@@ -95,7 +117,26 @@ class _Impatient(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._deadline.cancel()
+        self._is_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(_READ_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._is_read()
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._unread is not None:
+            self.transport.abort()  # who does not read would hold up the end
+
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _await_request(self) -> None:
         self._deadline = self.loop.call_later(_REQUEST_S, self._give_up)
@@ -103,6 +144,11 @@ class _Impatient(H11Protocol):
     def _give_up(self) -> None:
         if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]  # None before the first
             self.transport.abort()
+
+
+def _affordable() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(_CONNECTIONS, int(soft * _SHARE)))
 
 
 def _written(host: str, port: int) -> str:
