@@ -8,11 +8,11 @@ from typing import cast
 
 import pytest
 
-from notifier.adapters.web.access import Asking, Role
+from notifier.adapters.web.access import Asking, Role, inside
 from notifier.adapters.web.page import rendering, views
 from notifier.adapters.web.page.bars import DEFAULT
 from notifier.adapters.web.page.rendering import Pages, StaticFiles
-from notifier.adapters.web.page.routes import EVENTS, NAMES, local
+from notifier.adapters.web.page.routes import EVENTS, NAMES
 from notifier.adapters.web.page.views import SMALL, Board, Viewer, look_of, told_view
 from notifier.domain.health import Vital
 from notifier.domain.incident import IncidentKind
@@ -266,4 +266,4 @@ def test_a_silence_says_of_what_it_is(match: Matcher, what: str) -> None:
     ],
 )
 def test_nobody_is_led_elsewhere(given: str, kept: str) -> None:
-    assert local(given) == kept
+    assert inside(given) == kept

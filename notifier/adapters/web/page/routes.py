@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from notifier.adapters.web.access import Refused, Role, acts, asking
+from notifier.adapters.web.access import Refused, Role, acts, asking, inside
 from notifier.adapters.web.backing import Backing
 from notifier.adapters.web.page.bars import CHOICES, DEFAULT, Choice
 from notifier.adapters.web.page.rendering import Pages, StaticFiles
@@ -192,13 +192,7 @@ class StatusPage:
 
     def _done(self, form: FormData) -> Response:
         self._backing.insight.refresh()  # who acted is to see what came of it
-        return RedirectResponse(local(_text(form, "back")), 303)
-
-
-def local(path: str) -> str:
-    """Return a path of ours to go back to; the status page for whatever may lead elsewhere."""
-    ours = path.startswith("/") and not path.startswith("//") and path.isprintable() and "\\" not in path
-    return path if ours else "/"
+        return RedirectResponse(inside(_text(form, "back")), 303)
 
 
 def _choice(request: Request) -> Choice:
