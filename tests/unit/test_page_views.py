@@ -222,7 +222,7 @@ def test_the_page_stays_below_a_mebibyte_when_ten_thousand_interconnects_are_dow
     seen = replace(many(10_000, *down, each=20), incidents=opened, open_incidents=10_000)
     asks = Asking(role=Role.OPERATOR, insight=cast("Insight", None), csrf="x" * 100)
     html = Pages(StaticFiles()).render(
-        "overview.html", asks=asks, events=EVENTS, names=NAMES, board=board(seen), silences=[]
+        "overview.html", asks=asks, events=EVENTS, names=NAMES, sent=NOW, board=board(seen), silences=[]
     )
     assert len(html.encode()) < 1024 * 1024
     assert html.count('class="row"') == 490  # sites whose interconnects are on pages of their own

@@ -60,7 +60,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(iso=_iso, utc=_utc, span=format_duration, ident=_ident)
+        self._environment.filters.update(iso=_iso, exact=_exact, utc=_utc, span=format_duration, ident=_ident)
         self._environment.globals.update(
             static=static.href,
             all_choices=tuple(CHOICES.values()),
@@ -75,6 +75,10 @@ class Pages:
 
 def _iso(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _exact(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _utc(at: datetime) -> str:

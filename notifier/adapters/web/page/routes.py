@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from glob import escape
 from typing import Any
 from urllib.parse import urlencode
@@ -20,7 +22,6 @@ from notifier.adapters.web.page.rendering import Pages, StaticFiles
 from notifier.adapters.web.page.views import Board, Viewer, needs_past
 from notifier.domain.duration import parse_duration
 from notifier.domain.matching import Matcher
-from notifier.insight import Overview
 
 EVENTS = "/api/v1/events"
 NAMES = "lost transition incident blindness delivery act"  # of the events that change a page
@@ -29,6 +30,32 @@ _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _LONGEST = timedelta(days=365)  # of a silence
 _NAME, _COMMENT = 100, 500  # letters
 _FIELDS = 20
+_REST = 9  # times as long as it took to make a board it is good: never more than a tenth of the time goes into it
+_PATIENCE_S = 0.15  # for a new board, if there is one that is not older than
+_OLDEST_S = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """A board as it was made."""
+
+    board: Board
+    made_at: float
+    good_until: float
+
+
+@dataclass(slots=True)
+class _Boards:
+    """What is shown to all alike, by who may see it and how far back; and what is being made."""
+
+    kept: dict[tuple[Role, str], _Kept] = field(default_factory=dict)
+    making: dict[tuple[Role, str], asyncio.Task[Board]] = field(default_factory=dict)
+
+    def made(self, key: tuple[Role, str], task: asyncio.Task[Board]) -> None:
+        """Have the next be made anew; if it failed and nobody waited for it, that is no news."""
+        del self.making[key]
+        if not task.cancelled():
+            task.exception()
 
 
 class StatusPage:
@@ -38,7 +65,7 @@ class StatusPage:
         self._backing = backing
         self._static = StaticFiles()
         self._pages = Pages(self._static)
-        self._boards: dict[tuple[Role, str], tuple[Overview, asyncio.Task[Board]]] = {}
+        self._boards = _Boards()
 
     def routes(self) -> list[Route]:
         """Return the addresses; they are for the app, which knows who may come here."""
@@ -63,7 +90,9 @@ class StatusPage:
         **values: Any,
     ) -> Response:
         """Fill a template in for who asks."""
-        html = self._pages.render(template, asks=asking(request), events=EVENTS, names=NAMES, **values)
+        html = self._pages.render(
+            template, asks=asking(request), events=EVENTS, names=NAMES, sent=self._backing.acts.now(), **values
+        )
         return HTMLResponse(html, status, headers=headers)
 
     async def form(self, request: Request, refused: Refused | None) -> Response:
@@ -77,29 +106,37 @@ class StatusPage:
 
     async def _status(self, request: Request) -> Response:
         asks, choice = asking(request), _choice(request)
-        seen, viewer = await asks.insight.overview(), self._viewer(request)
-        silences = (await asks.insight.silences(ends_after=seen.at)).entries if asks.may_act else ()
-        return self._page(
-            request,
-            "overview.html",
-            board=await self._board(request, seen, viewer, choice),
-            silences=[viewer.silence(each) for each in silences],
-        )
+        board = await self._board(request, choice)
+        silences = (await asks.insight.silences(ends_after=board.at)).entries if asks.may_act else ()
+        viewer = self._viewer(request)
+        return self._page(request, "overview.html", board=board, silences=[viewer.silence(each) for each in silences])
 
-    async def _board(self, request: Request, seen: Overview, viewer: Viewer, choice: Choice) -> Board:
-        asks = asking(request)
+    async def _board(self, request: Request, choice: Choice) -> Board:
+        """Return the board: anew, or as it was a while ago if that can't be had at once."""
+        key, boards, now = (asking(request).role, choice.name), self._boards, asyncio.get_running_loop().time()
+        kept, making = boards.kept.get(key), boards.making.get(key)
+        if kept is not None and now < kept.good_until:
+            return kept.board
+        if making is None:
+            making = boards.making[key] = asyncio.create_task(self._made(request, choice, boards))
+            making.add_done_callback(partial(boards.made, key))
+        if kept is not None and now - kept.made_at < _OLDEST_S:
+            done, _ = await asyncio.wait({making}, timeout=_PATIENCE_S)
+            if not done:
+                return kept.board
+        return await asyncio.shield(making)  # who asked may go; others wait for the same
 
-        async def made() -> Board:
-            spans = await asks.insight.spans(seen.at - choice.length) if needs_past(seen) else None
-            # Beside the loop, which has polls to do: of many interconnects it takes a while.
-            return await asyncio.to_thread(viewer.board, seen, spans, self._backing.ailments(), choice)
-
-        key = asks.role, choice.name
-        shown, task = self._boards.get(key, (None, None))
-        if task is None or shown is not seen or (task.done() and task.exception() is not None):
-            task = asyncio.create_task(made())
-            self._boards[key] = seen, task
-        return await asyncio.shield(task)  # who asked may go; others wait for the same
+    async def _made(self, request: Request, choice: Choice, boards: "_Boards") -> Board:
+        asks, viewer, loop = asking(request), self._viewer(request), asyncio.get_running_loop()
+        began = loop.time()
+        seen = await asks.insight.overview()
+        spans = await asks.insight.spans(seen.at - choice.length) if needs_past(seen) else None
+        # Beside the loop, which has polls to do: of many interconnects it takes a while.
+        board = await asyncio.to_thread(viewer.board, seen, spans, self._backing.ailments(), choice)
+        ended = loop.time()
+        good_until = ended + _REST * (ended - began)
+        boards.kept[asks.role, choice.name] = _Kept(board=board, made_at=ended, good_until=good_until)
+        return board
 
     async def _site(self, request: Request) -> Response:
         account, name, choice = request.path_params["account"], request.path_params["site"], _choice(request)
@@ -192,6 +229,7 @@ class StatusPage:
 
     def _done(self, form: FormData) -> Response:
         self._backing.insight.refresh()  # who acted is to see what came of it
+        self._boards = _Boards()
         return RedirectResponse(inside(_text(form, "back")), 303)
 
 

@@ -111,12 +111,14 @@ function swap(old, renewed) {
   restore(renewed, kept);
 }
 
-function take(text) {
+// A page may have been made for somebody else a moment ago; `asked` is when this one was asked for.
+function take(text, asked) {
   const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("board");
   if (!fresh) return location.reload(); // a login form, say
   const found = parts(fresh);
   const now = shapes(found);
-  ahead = Date.now() - Date.parse(fresh.dataset.now);
+  ahead = Date.now() - Date.parse(fresh.dataset.sent);
+  if (asked - (Date.parse(fresh.dataset.sent) - Date.parse(fresh.dataset.at)) < heard) renew();
   const here = parts(board);
   if ([...now.keys()].join() === [...here.keys()].join()) {
     for (const [id, part] of found) {
@@ -140,10 +142,16 @@ function take(text) {
 let renewing = false;
 let wanted = 0;
 let last = 0;
+let heard = 0; // when something last happened
 
 function renew() {
   if (document.hidden || wanted) return;
   wanted = setTimeout(fetchPage, Math.max(SOON_MS, last + AT_MOST_MS - Date.now()));
+}
+
+function hear() {
+  heard = Date.now();
+  renew();
 }
 
 async function fetchPage() {
@@ -153,7 +161,7 @@ async function fetchPage() {
   last = Date.now();
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-cache" });
-    if (answer.ok) take(await answer.text());
+    if (answer.ok) take(await answer.text(), last);
     else if (answer.status === 401 || answer.status === 404) location.reload();
   } catch {
     // The stream says so too, and is what knows when it is over.
@@ -176,9 +184,9 @@ function listen(tries = 0) {
   stream.addEventListener("open", () => {
     tries = 0;
     show("live");
-    renew(); // what happened between the page and its stream
+    hear(); // something may have happened between the page and its stream
   });
-  for (const name of board.dataset.names.split(" ")) stream.addEventListener(name, renew);
+  for (const name of board.dataset.names.split(" ")) stream.addEventListener(name, hear);
   stream.addEventListener("error", () => {
     show(tries > 2 ? "not live" : "reconnecting");
     if (stream.readyState !== EventSource.CLOSED) return; // it tries again by itself
@@ -188,7 +196,7 @@ function listen(tries = 0) {
 }
 
 if (board) {
-  ahead = Date.now() - Date.parse(board.dataset.now);
+  ahead = Date.now() - Date.parse(board.dataset.sent);
   before = shapes(parts(board));
 }
 enhance(document);
