@@ -12,5 +12,6 @@ NAMES = (
     "delivering",
     "storm",
     "replicas",
+    "page",
     "endurance",
 )

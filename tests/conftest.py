@@ -3,6 +3,7 @@
 import os
 
 pytest_plugins = [
+    "tests.support.browser",
     "tests.support.databases",
     "tests.support.postgres",
     "tests.support.pgbouncer",

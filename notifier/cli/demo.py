@@ -2,9 +2,11 @@
 
 import asyncio
 import signal
+import socket
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +21,7 @@ from notifier.settings import Settings, load
 from notifier.settings.source import Source
 from notifier.simulator import Account, Simulator, faults
 
+_USUAL_PORT = 8080
 _CONFIGURATION = """\
 database: sqlite:///{folder}/demo.db
 accounts: [{{id: 023e105f4ecef8ad9ca31a8372d0c353, name: production, token: demo-token}}]
@@ -27,6 +30,7 @@ poll: {{interval: 1500ms, recheck: 500ms, discovery: 5s}}
 detection: {{confirm: 2, recover: 2, recover_for: 1s, blind_after: 2}}
 group: {{wait: 1s}}
 channels: {{console: {{url: "console://here"}}}}
+web: {{listen: "127.0.0.1:{port}"}}
 maintenance: [{{name: line card, match: {{name: icon-lhr-01}}, from: "{begin:%FT%TZ}", until: "{end:%FT%TZ}"}}]
 """
 
@@ -96,10 +100,12 @@ async def _demonstrate(folder: Path, *, stay: bool) -> int:
         account = simulator.account("023e105f4ecef8ad9ca31a8372d0c353", token="demo-token")  # noqa: S106 - no secret
         for name in ("icon-ams-01", "icon-ams-02", "icon-fra-01", "icon-fra-02", "icon-lhr-01"):
             account.link(name, site=f"{name[5:8]}-a", facility=f"Equinix {name[5:8].upper()}1")
-        settings = _settings(folder, simulator.url)
+        port = _free_port()
+        settings = _settings(folder, simulator.url, port)
         configure(format="text", level="error", secrets=settings.secrets())
         click.echo(f"A simulated Cloudflare at {simulator.url} lists {len(account.links)} interconnects.")
-        click.echo("The service polls each every 1.5 s; a change is believed after a second look 0.5 s later.\n")
+        click.echo("The service polls each every 1.5 s; a change is believed after a second look 0.5 s later.")
+        click.echo(f"The status page: http://127.0.0.1:{port}/\n")
         service = Service(Source(load=lambda: settings))
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(service.run())
@@ -109,11 +115,19 @@ async def _demonstrate(folder: Path, *, stay: bool) -> int:
         return await _summary(settings)
 
 
-def _settings(folder: Path, url: str) -> Settings:
+def _free_port() -> int:
+    """Return the usual port of the page, or any other if somebody has it."""
+    for wanted in (_USUAL_PORT, 0):
+        with suppress(OSError), socket.create_server(("127.0.0.1", wanted)) as found:
+            return int(found.getsockname()[1])
+    return _USUAL_PORT
+
+
+def _settings(folder: Path, url: str, port: int) -> Settings:
     path = folder / "notifier.yaml"
     now = datetime.now(UTC)
     window = {"begin": now - timedelta(hours=1), "end": now + timedelta(hours=1)}
-    path.write_text(_CONFIGURATION.format(folder=folder, url=url, **window), encoding="utf-8")
+    path.write_text(_CONFIGURATION.format(folder=folder, url=url, port=port, **window), encoding="utf-8")
     return load(path, {}, folder)
 
 
@@ -125,7 +139,7 @@ async def _morning(account: Account, *, stay: bool) -> None:
         click.secho(f"[{scene.at:4.0f} s] {scene.words}", bold=True)
         scene.happens(account)
     if stay:
-        click.echo("\nStill running; interrupt it (Ctrl-C) to end.")
+        click.echo("\nStill running, and so is the page; interrupt it (Ctrl-C) to end.")
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)

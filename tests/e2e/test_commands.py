@@ -1,7 +1,13 @@
 """What the commands say, and with which exit code they end."""
 
+import asyncio
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from notifier.simulator import Simulator, faults
@@ -133,3 +139,23 @@ async def test_the_demo_ends_by_itself_with_everything_closed(tmp_path: Path) ->
     ran = await notifier("demo", folder=tmp_path, within=90)
     assert ran.code == 0, ran
     assert "6 incidents opened, 6 closed; 10 notifications sent." in ran.stdout
+
+
+async def test_the_demo_says_where_its_page_is_and_it_is_there() -> None:
+    root = Path(__file__).parents[2]
+    command = (sys.executable, "-u", "-m", "notifier", "demo")
+    process = await asyncio.create_subprocess_exec(*command, cwd=root, stdout=PIPE)
+    try:
+        assert process.stdout is not None
+        said = await process.stdout.readuntil(b"status page: ") and await process.stdout.readline()
+
+        async def shown() -> bool:
+            async with httpx.AsyncClient(trust_env=False) as client:
+                with suppress(httpx.TransportError):
+                    return "icon-lhr-01" in (await client.get(said.decode().strip())).text
+            return False
+
+        await until(shown, why=lambda: said)
+    finally:
+        process.send_signal(signal.SIGINT)  # it takes its folder away
+        await process.wait()

@@ -49,3 +49,17 @@ def test_three_variables_are_enough_to_make_the_database(installed: Path, tmp_pa
     with sqlite3.connect(tmp_path / "notifier.db") as database:
         assert database.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
     database.close()
+
+
+@pytest.mark.slow
+def test_the_pages_and_all_they_load_travel_along(installed: Path, tmp_path: Path) -> None:
+    code = """
+from notifier.adapters.web.page.rendering import Pages, StaticFiles
+files = StaticFiles()
+print(Pages(files).render("error.html", asks=None, title="Here", words="it is", code=404))
+print(*(files.get(files.href(name).rpartition("/")[2]).content for name in ("page.css", "page.js", "icon.svg")))
+"""
+    said = run(installed / "python", "-c", code, cwd=tmp_path)
+    assert "<h1>Here</h1>" in said
+    for part in (":root", "EventSource", "<svg"):
+        assert part in said

@@ -300,7 +300,7 @@ HEADERS = {
 }
 
 
-@pytest.mark.parametrize("path", ["/livez", "/login", "/", "/nowhere", DOCUMENT, "/api/nowhere"])
+@pytest.mark.parametrize("path", ["/livez", "/login", "/nowhere", DOCUMENT, "/api/nowhere"])
 async def test_every_answer_keeps_a_browser_from_being_misled(path: str, behind: Backing) -> None:
     behind.rules = Rules()
     async with asking(behind) as client:

@@ -161,11 +161,11 @@ class Doors:
         if wait is None and not self._is_token(shown):
             wait = self._tries.wrong(who)
             if wait is None:
-                return Refused(status=401, sentence="That is not the token.", headers={}, then=_inside(then))
+                return Refused(status=401, sentence="That is not the token.", headers={}, then=inside(then))
         if wait is not None:
             sentence = f"Too many wrong tokens came from there; try again in {wait} s."
-            return Refused(status=429, sentence=sentence, headers={"Retry-After": str(wait)}, then=_inside(then))
-        answer = RedirectResponse(_inside(then), status_code=303)
+            return Refused(status=429, sentence=sentence, headers={"Retry-After": str(wait)}, then=inside(then))
+        answer = RedirectResponse(inside(then), status_code=303)
         answer.set_cookie(
             self._cookie,
             self._sign("session").dumps(secrets.token_urlsafe(16)),
@@ -340,6 +340,6 @@ def _network(address: str) -> str:
     return str(int(ip) >> 64) if isinstance(ip, IPv6Address) and ip.ipv4_mapped is None else str(ip)
 
 
-def _inside(then: str) -> str:
+def inside(then: str) -> str:
     """Send nobody to another site."""
     return then if re.fullmatch(r"/(?![/\\])[^\x00-\x20\\]*", then) else "/"

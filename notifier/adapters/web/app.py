@@ -14,6 +14,7 @@ from notifier.adapters.web.access import Access, Doors
 from notifier.adapters.web.backing import Backing
 from notifier.adapters.web.events import Events
 from notifier.adapters.web.guard import Guard
+from notifier.adapters.web.page import Explained, StatusPage
 from notifier.adapters.web.problems import problem
 from notifier.adapters.web.public import NotPublicError
 from notifier.errors import DatabaseError, NotPossibleError, NotThereError
@@ -45,7 +46,7 @@ class App:
 
 
 def _made(backing: Backing, events: Events) -> ASGIApp:
-    doors = Doors(backing)
+    doors, page = Doors(backing), StatusPage(backing)
     app = FastAPI(
         title=_TITLE,
         version="1",
@@ -53,13 +54,18 @@ def _made(backing: Backing, events: Events) -> ASGIApp:
         openapi_url=f"{api.PREFIX}/openapi.json",
         docs_url=None,  # those load from another site
         redoc_url=None,
-        routes=[*health.routes(backing), *metrics.routes(backing), *login.routes(doors, login.plain_form)],
+        routes=[
+            *health.routes(backing),
+            *metrics.routes(backing),
+            *login.routes(doors, page.form),
+            *page.routes(),
+        ],
     )
     app.include_router(api.router(backing))
     app.include_router(events.router())
     _explain(app, doors)
     _document(app)
-    return Guard(Access(app, doors))
+    return Guard(Explained(Access(app, doors)))
 
 
 def _explain(app: FastAPI, doors: Doors) -> None:

@@ -1,10 +1,9 @@
 """How people show the token: a form, once, and a way out again."""
 
 from collections.abc import Awaitable, Callable
-from html import escape
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from notifier.adapters.web.access import Doors, Refused
@@ -37,21 +36,3 @@ def routes(doors: Doors, form: Form) -> list[Route]:
         Route("/login", log_in, methods=["POST"]),
         Route("/logout", log_out, methods=["POST"]),
     ]
-
-
-async def plain_form(request: Request, refused: Refused | None) -> Response:
-    """Show the form, without any looks."""
-    then = escape(refused.then if refused else request.query_params.get("next", "/"))
-    why = f'<p role="alert">{escape(refused.sentence)}</p>' if refused else ""
-    return HTMLResponse(
-        f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Log in</title>
-<h1>cni-notifier</h1>{why}
-<form method="post" action="/login">
-<input type="hidden" name="next" value="{then}">
-<label>Token <input type="password" name="token" required autocomplete="current-password"></label>
-<button>Log in</button>
-</form></html>""",
-        status_code=refused.status if refused else 200,
-        headers=refused.headers if refused else None,
-    )

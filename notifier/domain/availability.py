@@ -1,0 +1,175 @@
+"""For how much of a time a link was good, bad, or not observed at all. Pure.
+
+What nobody saw is neither good nor bad: a link that was Down when it was last seen counts as unobserved from then on.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
+from typing import assert_never
+
+from notifier.domain.decision import Change
+from notifier.domain.status import HEALTHY, PENDING
+
+
+class Quality(StrEnum):
+    """What a stretch of time was, the worst last."""
+
+    GOOD = "good"  # no problem: Healthy, or Pending before it ever was
+    UNOBSERVED = "unobserved"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The time from a moment until just before another, which is not earlier."""
+
+    from_at: datetime
+    until_at: datetime
+
+    @property
+    def length(self) -> timedelta:
+        """How long it is."""
+        return self.until_at - self.from_at
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """From this moment on a link was believed to be this."""
+
+    at: datetime
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A time throughout which a link was one thing."""
+
+    period: Period
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One of the equal parts of a bar: how much of it was what; what it never was is not named."""
+
+    period: Period
+    lengths: Mapping[Quality, timedelta]
+
+    @property
+    def quality(self) -> Quality:
+        """The worst that it was, however short."""
+        return max(self.lengths, key=_BADNESS.__getitem__, default=Quality.UNOBSERVED)
+
+    def share(self, quality: Quality) -> float:
+        """How much of it was that, from 0 to 1."""
+        return self.lengths.get(quality, timedelta()) / self.period.length if self.period.length else 0.0
+
+
+_BADNESS = {quality: place for place, quality in enumerate(Quality)}
+
+
+def quality_after(change: Change) -> Quality:
+    """Say what a link is after a transition."""
+    match change:
+        case Change.BASELINE | Change.RECOVERED | Change.UP:
+            return Quality.GOOD
+        case Change.PROBLEM | Change.WORSENED | Change.EASED:
+            return Quality.BAD
+        case Change.REMOVED:
+            return Quality.UNOBSERVED
+        case _:
+            assert_never(change)
+
+
+def quality_before(change: Change, before: str | None) -> Quality:
+    """Say what a link was before a transition from that status (None: it was not known)."""
+    if before is None:
+        return Quality.UNOBSERVED
+    match change:
+        case Change.WORSENED | Change.EASED | Change.RECOVERED:
+            return Quality.BAD
+        case Change.BASELINE | Change.PROBLEM | Change.UP:
+            return Quality.GOOD
+        case Change.REMOVED:
+            return Quality.GOOD if before in {HEALTHY, PENDING} else Quality.BAD
+        case _:
+            assert_never(change)
+
+
+def stretches(
+    period: Period, *, before: Quality, turns: Iterable[Turn], unseen: Iterable[Period]
+) -> tuple[Stretch, ...]:
+    """Divide a period into stretches that follow each other without a gap, no two neighbours alike.
+
+    `before` is what was believed of the link at its start: unobserved if it was not known yet. `turns` are the link's
+    in their order; one that was before the period counts from its start. `unseen` are its gaps, and when it was blind.
+    """
+    begun = [Turn(period.from_at, before)]
+    for turn in turns:
+        begun.append(Turn(min(max(turn.at, begun[-1].at), period.until_at), turn.quality))
+    ends = [*(turn.at for turn in begun[1:]), period.until_at]
+    believed = [Stretch(Period(turn.at, end), turn.quality) for turn, end in zip(begun, ends, strict=True)]
+    return overlay(believed, unseen, Quality.UNOBSERVED)
+
+
+def overlay(under: Iterable[Stretch], covers: Iterable[Period], quality: Quality) -> tuple[Stretch, ...]:
+    """Let some times, in any order, be of a quality whatever lies there; what is outside the stretches is left out."""
+    covers = sorted(covers, key=lambda cover: cover.from_at)
+    found: list[Stretch] = []
+    for stretch in under:
+        at, end = stretch.period.from_at, stretch.period.until_at
+        for cover in covers:
+            begin, until = max(at, cover.from_at), min(end, cover.until_at)
+            if begin < until:
+                found += [Stretch(Period(at, begin), stretch.quality), Stretch(Period(begin, until), quality)]
+                at = until
+        found.append(Stretch(Period(at, end), stretch.quality))
+    return _joined(found)
+
+
+def totals(found: Iterable[Stretch]) -> dict[Quality, timedelta]:
+    """Add up how long it was what; what it never was is not named."""
+    lengths: dict[Quality, timedelta] = {}
+    for stretch in found:
+        lengths[stretch.quality] = lengths.get(stretch.quality, timedelta()) + stretch.period.length
+    return lengths
+
+
+def cells(period: Period, found: Sequence[Stretch], count: int) -> tuple[Cell, ...]:
+    """Fold a period's stretches into so many equal cells."""
+    folded, place = [], 0
+    for cell in _divided(period, count):
+        lengths: dict[Quality, timedelta] = {}
+        while place < len(found):
+            stretch, end = found[place], found[place].period.until_at
+            if length := min(end, cell.until_at) - max(stretch.period.from_at, cell.from_at):
+                lengths[stretch.quality] = lengths.get(stretch.quality, timedelta()) + length
+            if end > cell.until_at:
+                break  # it goes on in the next
+            place += 1
+        folded.append(Cell(cell, lengths))
+    return tuple(folded)
+
+
+@lru_cache(maxsize=8)
+def _divided(period: Period, count: int) -> tuple[Period, ...]:
+    """Divide a period, which is the same for many links."""
+    bounds = [*(period.from_at + period.length * place / count for place in range(count)), period.until_at]
+    return tuple(Period(*two) for two in pairwise(bounds))
+
+
+def _joined(found: Iterable[Stretch]) -> tuple[Stretch, ...]:
+    """Leave out what has no length, and make one of neighbours that are alike."""
+    joined: list[Stretch] = []
+    for stretch in found:
+        if not stretch.period.length:
+            continue
+        if joined and joined[-1].quality is stretch.quality:
+            joined[-1] = Stretch(Period(joined[-1].period.from_at, stretch.period.until_at), stretch.quality)
+        else:
+            joined.append(stretch)
+    return tuple(joined)
