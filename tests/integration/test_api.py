@@ -17,6 +17,8 @@ from tests.support.receivers import HttpReceiver, Say
 from tests.support.scenes import KEY, NAME, SITE_KEY, down, noc, titles
 from tests.support.stage import Stage
 
+pytestmark = pytest.mark.slow
+
 ACK = f"/incidents/{KEY}/acknowledgement"
 
 

@@ -21,6 +21,8 @@ from tests.support.receivers import HttpReceiver, Say
 from tests.support.scenes import KEY, NAME, down, noc
 from tests.support.stage import TOKEN, Stage
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("icon-ams-01", "icon-ams-02", "icon-fra-01")
 
 
