@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from notifier.adapters.channels import open_channels
@@ -361,7 +362,7 @@ class _Wiring:
         return announcer, Transactions(account, self._database, self._committed, lease)
 
     def _voice(self, account: str, name: str) -> Voice:
-        return Voice(account=account, name=name, zone=ZoneInfo(self._settings.timezone))
+        return Voice(account=account, name=name, zone=ZoneInfo(self._settings.timezone), page=_page(self._settings))
 
     def _budget(self, credential: Credential) -> RequestBudget:
         if credential not in self.budgets:
@@ -380,6 +381,14 @@ class _Wiring:
             poller.pace(interval)
         fields = {"wanted": self._settings.poll.interval, "kept": interval}
         _log.warning("poll interval set by the request budget", extra={"fields": fields})
+
+
+def _page(settings: Settings) -> Callable[..., str] | None:
+    """Return what gives the status page's address, or that of what lies below it; None if it has none."""
+    if settings.web.listen is None or settings.web.url is None:
+        return None
+    root = settings.web.url.rstrip("/")
+    return lambda *path: "/".join([root, *(quote(part, safe="") for part in path)])
 
 
 def credential_of(account: AccountSettings) -> Credential:

@@ -363,7 +363,10 @@ class Insight(Protocol):
     """
 
     async def overview(self) -> Overview:
-        """Return how everything stands; all who ask within a second are given the same."""
+        """Return how everything stands; all who ask within a second are given the same.
+
+        It is no older than three seconds, and not older than the last event that was read.
+        """
         ...
 
     def refresh(self) -> None:

@@ -8,6 +8,8 @@ from notifier.domain.status import Severity
 
 Fact = str | int | float | bool | None
 
+PAGE = "Status page"  # the fact that says where to see more
+
 
 class Kind(StrEnum):
     """What is told."""

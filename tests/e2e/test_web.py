@@ -61,6 +61,42 @@ async def test_it_answers_while_it_runs_through_a_reload_to_the_end(
     assert service.log.endswith("stopped\n")
 
 
+async def test_the_api_answers_by_the_newest_token_and_a_stream_outlasts_a_reload_and_no_stop(
+    service: Service, write: Write, http_receiver: HttpReceiver
+) -> None:
+    write(noc(http_receiver), web=ANY | {"token": "planted-web-token-1a2b"})
+    await service.start()
+    base, headers = f"http://{address(service)}", {"Authorization": "Bearer planted-web-token-1a2b"}
+    async with httpx.AsyncClient(trust_env=False, timeout=10, base_url=f"{base}/api/v1", headers=headers) as client:
+        assert (await client.get("/overview")).status_code == 200
+        assert (await client.get("/overview", headers={"Authorization": ""})).status_code == 401
+        async with client.stream("GET", "/events") as stream:
+            lines = stream.aiter_lines()
+            assert "event: hello" in [await anext(lines) for _ in range(3)]
+            write(noc(http_receiver), web=ANY | {"token": "planted-web-token-1a2b"}, remind="1h")
+            service.signal(SIGHUP)
+            await until(lambda: "configuration taken" in service.log, why=lambda: service.log)
+            silence = {"everything": True, "for": "1h", "by": "anna"}
+            assert (await client.post("/silences", json=silence)).status_code == 201
+            async for line in lines:
+                if line == "event: act":
+                    break
+            write(noc(http_receiver), web=ANY | {"token": "another-web-token-3c4d"})
+            service.signal(SIGHUP)
+            await until(lambda: service.log.count("configuration taken") == 2, why=lambda: service.log)
+            async for _ in lines:  # it ends: who listens has to show the new one
+                pass
+        assert (await client.get("/overview")).status_code == 401
+        client.headers["Authorization"] = "Bearer another-web-token-3c4d"
+        async with client.stream("GET", "/events") as stream:
+            assert stream.status_code == 200
+            began = asyncio.get_running_loop().time()
+            assert await service.stop() == 0
+            assert asyncio.get_running_loop().time() - began < 8
+    assert "ERROR" not in service.log
+    assert "planted-web-token" not in service.log
+
+
 async def test_it_is_ready_no_more_while_the_database_is_away_but_alive(
     write: Write, http_receiver: HttpReceiver, own_postgres: OwnServer
 ) -> None:

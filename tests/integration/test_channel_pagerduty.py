@@ -93,6 +93,17 @@ async def test_region_details_and_link_of_the_url_are_kept(fixed_hosts: FixedHos
     assert "images" not in request.json
 
 
+async def test_without_such_a_link_it_is_the_status_pages_where_that_has_an_address(fixed_hosts: FixedHosts) -> None:
+    page = "https://status.test/interconnects/a/b"
+    told = replace(DOWN, facts=(*DOWN.facts, ("Status page", page)))
+    async with opened(URL) as channel:
+        await channel.send(Message(notification=told, action=OPEN.action))
+        await channel.send(OPEN)
+    linked, other = (request.json for request in fixed_hosts.requests)
+    assert linked["client_url"] == linked["links"][0]["href"] == page
+    assert "client_url" not in other
+
+
 async def test_a_summary_is_cut_and_lateness_said(fixed_hosts: FixedHosts) -> None:
     long = replace(TELL_LATE, notification=replace(DOWN, title="x" * 3000))
     async with opened(URL) as channel:

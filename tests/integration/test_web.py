@@ -25,7 +25,8 @@ class Asked:
     def __init__(self) -> None:
         self.ailing: dict[Vital, str] = {}
         self.asked_in: set[int] = set()
-        self.server = WebServer(App(backing(ailments=self._ailments)), bind("127.0.0.1", 0))
+        app = App(backing(ailments=self._ailments))
+        self.server = WebServer(app, bind("127.0.0.1", 0), connections=100)
         self.port = int(self.server.address.rpartition(":")[2])
 
     def _ailments(self) -> dict[Vital, str]:

@@ -14,7 +14,7 @@ def site(*members: Member) -> Site:
     return Site(account=ACCOUNT, name="ams-a", members=members)
 
 
-def told(words: str) -> list[Notification]:
+def told(words: str, voice: Voice = VOICE) -> list[Notification]:
     """Return what is told of `icon-ams-01` after these observations, 15 s apart."""
-    every = [tell_transition(d.transition, LINK, VOICE) for d in run(words) if d.transition is not None]
+    every = [tell_transition(d.transition, LINK, voice) for d in run(words) if d.transition is not None]
     return [n for n in every if n is not None]

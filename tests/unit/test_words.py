@@ -32,6 +32,12 @@ def test_a_problem_names_link_states_and_number() -> None:
     )
 
 
+def test_where_the_status_page_has_an_address_a_message_leads_there() -> None:
+    voice = replace(VOICE, page=lambda *path: "/".join(["https://status.test", *path]))
+    [problem] = told("Healthy Down Down", voice)
+    assert problem.facts[-1] == ("Status page", f"https://status.test/interconnects/{ACCOUNT}/icon-ams-01")
+
+
 def test_a_problem_at_first_sight_says_so() -> None:
     [problem] = told("Down Down")
     assert problem.title == "[production] icon-ams-01 is Down (first observation) #1"

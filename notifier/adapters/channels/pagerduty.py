@@ -10,7 +10,7 @@ from apprise.plugins.pagerduty import PAGERDUTY_API_LOOKUP, NotifyPagerDuty
 from notifier.adapters.channels.answers import Reply, judge
 from notifier.adapters.channels.text import late
 from notifier.adapters.channels.web import CLIENT, asking
-from notifier.domain.notification import Action
+from notifier.domain.notification import PAGE, Action
 from notifier.domain.status import Severity
 from notifier.ports import Accepted, Answer, Message
 
@@ -40,8 +40,8 @@ class PagerDuty:
         }
         if message.action is not Action.CLOSE:
             event |= {"client": CLIENT, "payload": self._payload(message)}
-            if self._click:
-                event |= {"client_url": self._click, "links": [{"href": self._click, "text": CLIENT}]}
+            if page := self._click or dict(told.facts).get(PAGE):
+                event |= {"client_url": page, "links": [{"href": page, "text": CLIENT}]}
         return [asking(self.url, event)]
 
     def read(self, reply: Reply) -> Answer:

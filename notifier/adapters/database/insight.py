@@ -20,11 +20,11 @@ from notifier.adapters.database import rows
 from notifier.adapters.database.engine import connection
 from notifier.adapters.database.explaining import UNPROMISED, Explaining
 from notifier.adapters.database.journal import settled
-from notifier.adapters.database.reading import Found, Position, Reading, Wanted
+from notifier.adapters.database.reading import BELIEVED, Found, Position, Reading, Wanted
 from notifier.adapters.database.tables import deliveries, events, gaps, incidents, interconnects, silences, transitions
-from notifier.domain.incident import Acknowledgement, IncidentKind
+from notifier.domain.incident import Acknowledgement, IncidentKind, incident_key
 from notifier.domain.site import Member, Site
-from notifier.domain.status import Severity
+from notifier.domain.status import Severity, is_problem
 from notifier.domain.suppression import Silence
 from notifier.insight import (
     EVERYTHING,
@@ -57,7 +57,7 @@ from notifier.ports import Clock
 _T = TypeVar("_T")
 _Links = Callable[[Any, Any], ColumnElement[bool]]
 
-_SHARED = 1.0  # seconds for which an overview is shown to whoever asks
+_SHARED, _BRIDGED = 1.0, 3.0  # seconds for which an overview is shown, and for which it is while the next is read
 _WORST = 200  # open incidents that are shown with all that was told of them
 _BREATH = 500  # rows between which others have their turn
 _FREE = frozenset({"reason", "cause", "receipt", "title", "why", "kept", "comment"})  # texts that may hold anything
@@ -72,7 +72,8 @@ class SqlInsight:
         self._clock = clock
         self._redact = redact  # what a receiver echoed is in the database as it came
         self._reading: asyncio.Task[Overview] | None = None
-        self._read_at = 0.0
+        self._shown: Overview | None = None
+        self._shown_at = 0.0
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[Reading]:
@@ -81,21 +82,37 @@ class SqlInsight:
 
     async def overview(self) -> Overview:
         """Return how everything stands."""
+        shown, age = self._shown, asyncio.get_running_loop().time() - self._shown_at
+        if shown is not None and age <= _SHARED:
+            return shown
+        reading = self._reading or self._begin()
+        if shown is not None and age <= _BRIDGED:
+            return shown
+        return await asyncio.shield(reading)  # who asked may go; others wait for the same
+
+    def _begin(self) -> asyncio.Task[Overview]:
         loop = asyncio.get_running_loop()
-        task = self._reading
-        if task is None or (task.done() and (loop.time() - self._read_at > _SHARED or task.exception())):
-            self._reading = task = loop.create_task(self._overview())
-            self._read_at = loop.time()
-        return await asyncio.shield(task)  # who asked may go; others wait for the same
+        began_at, reading = loop.time(), loop.create_task(self._overview())
+
+        def over(_: object) -> None:
+            failed = reading.cancelled() or reading.exception() is not None  # whoever waited has been told
+            if reading is self._reading:
+                self._reading = None
+                if not failed:
+                    self._shown, self._shown_at = reading.result(), began_at
+
+        reading.add_done_callback(over)
+        self._reading = reading
+        return reading
 
     def refresh(self) -> None:
         """Show nothing any more that was read before."""
-        self._reading = None
+        self._reading = self._shown = None
 
     async def _overview(self) -> Overview:
         now = self._clock.now()
         async with self._read() as reading:
-            links = await reading.status(Wanted())
+            links = await reading.conn.execute(BELIEVED.where(interconnects.c.watched))
             blind = {found["id"]: self._hidden(found) for found in await reading.blind()}
             i = incidents.c
             query = select(incidents).where(i.closed_at.is_(None))
@@ -105,10 +122,8 @@ class SqlInsight:
             listed = await reading.incidents_in(worst)
             told = await self._told_of(reading.conn, [found["id"] for found in listed]) if listed else {}
         accounts: defaultdict[str, defaultdict[str, list[LinkNow]]] = defaultdict(lambda: defaultdict(list))
-        for count, found in enumerate(links):
-            accounts[found["account"]][found["site"] or ""].append(_made(LinkNow, self._hidden(found)))
-            if count % _BREATH == _BREATH - 1:
-                await asyncio.sleep(0)
+        async for row in _gently(links):
+            accounts[row[0]][row[2] or ""].append(self._link(row))
         return Overview(
             at=now,
             accounts=tuple(
@@ -129,10 +144,11 @@ class SqlInsight:
         now = self._clock.now()
         wanted = Wanted(account=account, limit=limit)
         async with self._read() as reading:
-            listed = await reading.status(Wanted(account=account), name)
+            known = interconnects.c.account == account, interconnects.c.name == name
+            believed = (await reading.conn.execute(BELIEVED.where(*known))).one_or_none()
             explaining = Explaining(reading.conn)
             link = next((link for link in await explaining.links(name) if link.account == account), None)
-            if link is None or not listed:
+            if link is None or believed is None:
                 return None
             story = [self._hidden(event) for event in await explaining.explain(link, limit=limit, now=now)][::-1]
             observed, unobserved = await reading.observations(wanted, name), await reading.gaps(wanted, name)
@@ -141,7 +157,7 @@ class SqlInsight:
             affected = await reading.incidents_in(query.limit(limit))
         return LinkStory(
             at=now,
-            link=_made(LinkNow, self._hidden(listed[0])),
+            link=self._link(believed),
             transitions=tuple(_transition(found) for found in story if found["kind"] == "transition"),
             notices=tuple(
                 Notice(id=found["id"], at=found["at"], title=found["title"], tellings=_tellings(found["channels"]))
@@ -325,6 +341,31 @@ class SqlInsight:
         for found in await Explaining(conn).about(keys):
             told[found["incident"]].append(self._hidden(found))
         return {key: _tellings(its) for key, its in told.items()}
+
+    def _link(self, row: Any) -> LinkNow:
+        """Read a link; there may be ten thousand of them, so each step counts."""
+        account, name, site, facility, speed, watched, status, reason, *state = row
+        since, last_seen_at, blind, cause, candidate, incident, number, was_healthy, flapping = state
+        return LinkNow(
+            account=account,
+            name=name,
+            site=site,
+            facility=facility,
+            speed=speed,
+            status=status,
+            problem=status is not None and is_problem(status, was_healthy=was_healthy),
+            reason=None if reason is None else self._redact(reason),
+            since=since,
+            last_seen_at=last_seen_at,
+            blind=bool(blind),
+            cause=None if cause is None else self._redact(cause["text"]),
+            flapping=bool(flapping),
+            candidate=None if candidate is None else candidate["status"],
+            sightings=None if candidate is None else candidate["sightings"],
+            incident=None if incident is None else incident_key(IncidentKind.INTERCONNECT, account, name, incident),
+            number=number,
+            watched=watched,
+        )
 
     def _silence(self, row: Any) -> Silence:
         silence = rows.to_silence(row)

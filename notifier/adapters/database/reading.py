@@ -1,6 +1,5 @@
 """What people ask of the database: rows as plain objects with stable keys."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,12 +23,28 @@ from notifier.adapters.database.tables import (
     views,
 )
 from notifier.domain.incident import IncidentKind, incident_key
-from notifier.domain.status import is_problem
 from notifier.ports import Outcome
 
 Found = dict[str, Any]
 
-_BREATH = 500  # rows that are read before anything else has its turn
+_OF_LINK = ("account", "name", "site", "facility", "speed", "watched")
+_OF_STATE = ("status", "reason", "since", "last_seen_at", "blind", "cause", "candidate", "incident", "number")
+_OF_PAST = ("was_healthy", "flapping")
+
+# What is believed of interconnects, in order.
+BELIEVED = (
+    select(
+        *(interconnects.c[name] for name in _OF_LINK),
+        *(states.c[name] for name in (*_OF_STATE, *_OF_PAST)),
+    )
+    .join_from(
+        interconnects,
+        states,
+        and_(states.c.account == interconnects.c.account, states.c.name == interconnects.c.name),
+        isouter=True,
+    )
+    .order_by(interconnects.c.account, interconnects.c.site, interconnects.c.name)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +76,12 @@ class Reading:
     def __init__(self, conn: AsyncConnection) -> None:
         self.conn = conn
 
-    async def status(self, wanted: Wanted, name: str | None = None) -> list[Found]:
-        """Return every watched interconnect with what is believed of it; or one by name, watched or not."""
-        query = (
-            select(interconnects, *(c for c in states.c if c.name not in {"account", "name", "version"}))
-            .join_from(
-                interconnects,
-                states,
-                and_(states.c.account == interconnects.c.account, states.c.name == interconnects.c.name),
-                isouter=True,
-            )
-            .where(interconnects.c.watched if name is None else interconnects.c.name == name)
-            .order_by(interconnects.c.account, interconnects.c.site, interconnects.c.name)
-        )
+    async def status(self, wanted: Wanted) -> list[Found]:
+        """Return every watched interconnect with what is believed of it."""
+        query = BELIEVED.where(interconnects.c.watched)
         if wanted.account is not None:
             query = query.where(interconnects.c.account == wanted.account)
-        found = []
-        for count, row in enumerate(await self.conn.execute(query)):
-            found.append(self._status(row._mapping))  # noqa: SLF001 - documented
-            if count % _BREATH == _BREATH - 1:
-                await asyncio.sleep(0)
-        return found
+        return [self._status(row._mapping) for row in await self.conn.execute(query)]  # noqa: SLF001 - documented
 
     def _status(self, row: RowMapping) -> Found:
         account, name, number = row["account"], row["name"], row["incident"]
@@ -96,9 +96,6 @@ class Reading:
             "sightings": candidate and candidate["sightings"],
             "incident": number and incident_key(IncidentKind.INTERCONNECT, account, name, number),
             "number": row["number"],
-            "problem": bool(row["status"]) and is_problem(row["status"], was_healthy=row["was_healthy"]),
-            "flapping": bool(row["flapping"]),
-            "watched": row["watched"],
         }
 
     async def blind(self, account: str | None = None) -> list[Found]:

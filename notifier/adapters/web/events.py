@@ -63,7 +63,7 @@ class Events:
         self._most = streams
         self._streams: WeakSet[_Stream] = WeakSet()  # whatever becomes of an answer, its stream goes with it
         self._reading: asyncio.Task[None] | None = None
-        self._began = asyncio.Event()
+        self._began: asyncio.Future[None]
         self._closed = False
 
     def close(self) -> None:
@@ -143,32 +143,36 @@ class Events:
     async def _begun(self) -> None:
         """Have what happens be read for all, from a moment before this returns."""
         if self._reading is None or self._reading.done():
-            self._began = asyncio.Event()
+            self._began = asyncio.get_running_loop().create_future()
             self._reading = asyncio.create_task(self._read(self._began))
-        await self._began.wait()
+        await asyncio.shield(self._began)
 
-    async def _read(self, began: asyncio.Event) -> None:
-        insight, rules, cursor = self._backing.insight, self._backing.rules, None
+    async def _read(self, began: asyncio.Future[None]) -> None:
+        insight, rules = self._backing.insight, self._backing.rules
+        try:
+            feed = await insight.events()
+        except DatabaseError as error:
+            began.set_exception(error)
+            began.exception()  # nobody may be left who waits for it
+            return
+        began.set_result(None)
         while self._streams:
-            try:
-                feed = await insight.events(cursor)
-            except DatabaseError:
-                if cursor is None:
-                    began.set()  # who waits finds out by themselves
-                    return
-                feed = None
-            if feed is not None:
-                cursor = feed.cursor
-                began.set()
-                for event in feed.events:
-                    for stream in list(self._streams):
-                        stream.offer(event)
-                if feed.more:
-                    continue
-            if self._backing.rules != rules:
-                self._let_go()  # who may see what has changed: they come back, and show who they are
+            if not feed.more:
+                await asyncio.sleep(_EVERY_S)
+            with suppress(DatabaseError):  # it is asked again
+                feed = await insight.events(feed.cursor)
+                self._spread(feed)
+            if self._backing.rules != rules or feed.lost:
+                # Who may see what has changed, or something is not known any more: they come back, and are told so.
+                self._let_go()
                 return
-            await asyncio.sleep(_EVERY_S)
+
+    def _spread(self, feed: Feed) -> None:
+        if feed.events:
+            self._backing.insight.refresh()  # who looks again because of one of these is to see it
+        for event in feed.events:
+            for stream in list(self._streams):
+                stream.offer(event)
 
     def _let_go(self) -> None:
         for stream in list(self._streams):

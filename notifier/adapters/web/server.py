@@ -77,6 +77,11 @@ class WebServer:
         """Where it listens: `127.0.0.1:8080`."""
         return _written(*self._socket.getsockname()[:2])
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._server.server_state.connections)
+
     async def serve(self) -> None:
         """Answer until told to stop."""
         self._serving = True

@@ -55,7 +55,7 @@ def tell_transition(
         title=f"[{voice.name}] {_headline(t)} #{t.number}",
         lead=_lead(t, voice),
         reason=t.reason,
-        facts=(*_place(link, site), *_bounds(t, voice)),
+        facts=(*_place(link, site), *_bounds(t, voice), *voice.see("interconnects", t.account, t.name)),
         observed_at=t.first_seen_at,
         recorded_at=t.confirmed_at,
         status=t.after,

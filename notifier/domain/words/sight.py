@@ -24,6 +24,7 @@ def tell_blind(view: View, extent: Extent, voice: Voice, at: datetime) -> Notifi
         facts.append(("What to do", cause.remedy))
     if extent.blind and not whole:
         facts.append(("Not seen", listed([name for name, _ in extent.blind])))
+    facts += voice.see()
     return Notification(
         kind=Kind.BLIND,
         severity=Severity.WARNING,

@@ -35,7 +35,7 @@ def tell_site_lost(site: Site, voice: Voice, at: datetime, number: int) -> Notif
         site=site.name,
         title=f"[{voice.name}] site {site.name} lost: {site.watched} of {site.watched} interconnects have a problem",
         lead=f"Every interconnect at {site.name} has a problem; none can be relied on.",
-        facts=(*left(site), *members(site)),
+        facts=(*left(site), *members(site), *voice.see()),
         incident_key=incident_key(IncidentKind.SITE, site.account, site.name, number),
         observed_at=at,
         recorded_at=at,
