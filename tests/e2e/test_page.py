@@ -154,7 +154,7 @@ async def test_a_silence_keeps_messages_back_until_it_is_ended(
 
 
 async def test_the_login_refuses_and_lets_in_and_out(
-    browser: Browser, service: Service, write: Write, http_receiver: HttpReceiver
+    browser: Browser, service: Service, write: Write, http_receiver: HttpReceiver, axe: str
 ) -> None:
     write(noc(http_receiver), web=ANY | {"token": TOKEN})
     await service.start()
@@ -164,11 +164,17 @@ async def test_the_login_refuses_and_lets_in_and_out(
     await opened.page.get_by_label("Token").fill("another-token-of-some-length")
     await opened.page.get_by_role("button", name="Log in").click()
     await expect(opened.page.get_by_role("alert")).to_be_visible()
+    assert await opened.violations(axe) == []
     await opened.shoot("login-wrong")
     await opened.page.get_by_label("Token").fill(TOKEN)
     await opened.page.get_by_role("button", name="Log in").click()
     await expect(opened.page.get_by_role("heading", level=1)).to_have_text("No problem at any interconnect")
     await expect(opened.page.locator("#live")).to_have_text("live")
+    await opened.page.goto(f"{address(service)}/elsewhere")
+    await expect(opened.page.get_by_role("heading", level=1)).to_have_text("There is no such page")
+    assert await opened.violations(axe) == []
+    await opened.shoot("not-found")
+    await opened.page.get_by_role("link", name="To the status page").click()
     await opened.page.get_by_role("button", name="Log out").click()
     await expect(opened.page.get_by_label("Token")).to_be_visible()
     await opened.context.close()
