@@ -16,28 +16,6 @@ HOUR = timedelta(hours=1)
 DOWN = "icon-ams-01 is Down (was Healthy) #2"
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def cloudflare() -> FakeCloudflare:
-    api = FakeCloudflare()
-    api.add(LINK)
-    return api
-
-
-@pytest.fixture
-def noc() -> FakeChannel:
-    return FakeChannel("noc")
-
-
-@pytest.fixture
-def memory() -> MemoryDatabase:
-    return MemoryDatabase()
-
-
 async def test_a_link_that_falls_after_a_restart_with_the_clock_an_hour_back_is_told_in_time(
     memory: MemoryDatabase,
     clock: FakeClock,

@@ -21,30 +21,8 @@ DOWN = "icon-ams-01 is Down (was Healthy) #2"
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def cloudflare() -> FakeCloudflare:
-    api = FakeCloudflare()
-    api.add(LINK)
-    return api
-
-
-@pytest.fixture
-def noc() -> FakeChannel:
-    return FakeChannel("noc")
-
-
-@pytest.fixture
 def pager() -> FakeChannel:
     return FakeChannel("on-call", stateful=True)
-
-
-@pytest.fixture
-def memory() -> MemoryDatabase:
-    return MemoryDatabase()
 
 
 async def test_a_link_is_asked_once_an_interval(
