@@ -6,7 +6,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -45,11 +45,9 @@ from notifier.pipeline.watching import Watch
 from notifier.ports import Channel, Clock, Configured
 from notifier.settings import AccountSettings, Settings
 from notifier.settings.alerting import routes_of, windows_of
-from notifier.settings.budget import RESERVE_AT_LEAST, budget_of, kept_interval
+from notifier.settings.budget import budget_of, kept_interval, set_aside
 
 _log = logging.getLogger(__name__)
-
-_UNEVEN = 1.25  # what a short time may take more than the mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,17 +361,24 @@ class _Wiring:
             self._keep_pace(credential)
         await self.budgeting().tick()
 
-    def _wanted(self, mark: str, span: timedelta) -> int:
-        """Return how many requests our links of one credential take in a time, and some for re-checks and listings."""
-        mine = [
-            poller
-            for credential, poller, lease in self._pollers.values()
-            if credential.mark == mark and lease.holds(self._clock.now())
-        ]
+    def _wanted(self, mark: str) -> int:
+        """Return how many requests to set aside for those links of one credential that are ours."""
+        [credential] = (each for each in self.budgets if each.mark == mark)
+        now = self._clock.now()
+        mine = [poller for poller, lease in self._using(credential).values() if lease.holds(now)]
         if not mine:
             return 0
-        polls = sum(poller.watched * (span / poller.interval) for poller in mine)
-        return round(polls * _UNEVEN) + max(RESERVE_AT_LEAST, budget_of(self._settings).requests // 10)
+        links = sum(poller.watched for poller in mine)
+        return set_aside(self._settings, links=links, of=self._watched(credential), interval=mine[0].interval)
+
+    def _using(self, credential: Credential) -> dict[str, tuple[Poller, Lease]]:
+        """Return who uses a credential, by account."""
+        return {name: (poller, lease) for name, (other, poller, lease) in self._pollers.items() if other == credential}
+
+    def _watched(self, credential: Credential) -> int:
+        """Return how many links all replicas watch with a credential."""
+        using = self._using(credential)
+        return sum(max(poller.watched, self._links.get(name, 0)) for name, (poller, _) in using.items())
 
     def _lease(self, account: str) -> Lease:
         if self._database.embedded:
@@ -413,10 +418,8 @@ class _Wiring:
 
     def _keep_pace(self, credential: Credential) -> None:
         """Stretch the interval of the accounts of one credential if its budget can't keep it (R32)."""
-        accounts = {name: poller for name, (other, poller, _) in self._pollers.items() if other == credential}
-        pollers = list(accounts.values())
-        links = sum(max(poller.watched, self._links.get(name, 0)) for name, poller in accounts.items())
-        interval = kept_interval(self._settings, links)
+        pollers = [poller for poller, _ in self._using(credential).values()]
+        interval = kept_interval(self._settings, self._watched(credential))
         if interval == pollers[0].interval:
             return
         for poller in pollers:

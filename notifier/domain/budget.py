@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+VALID = timedelta(seconds=10)  # how long an allotment holds: two turns, one of which may fail
 _SOON = timedelta(milliseconds=200)  # until there is an allotment again
 
 

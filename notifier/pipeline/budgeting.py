@@ -4,16 +4,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from notifier.domain.budget import Allotment, CommonBudget, RequestBudget
+from notifier.domain.budget import VALID, Allotment, CommonBudget, RequestBudget
 from notifier.errors import DatabaseError
 from notifier.ports import Clock, Database
 
 _log = logging.getLogger(__name__)
 
-EVERY = timedelta(seconds=5)
-_VALID = 2 * EVERY  # one turn may fail
+EVERY = VALID / 2
 
 
 class Budgeting:
@@ -28,12 +27,12 @@ class Budgeting:
         self,
         *,
         budgets: Mapping[str, RequestBudget],
-        wanted: Callable[[str, timedelta], int],
+        wanted: Callable[[str], int],
         shared: bool,
         database: Database,
         clock: Clock,
     ) -> None:
-        """`budgets` are by a mark of their credential; `wanted` says how many requests a time will take."""
+        """`budgets` are by a mark of their credential; `wanted` says how many permits one needs until they end."""
         self._budgets = budgets
         self._wanted = wanted
         self._shared = shared
@@ -64,7 +63,7 @@ class Budgeting:
             self._failing = False
 
     async def _exchange(self, marks: list[str]) -> None:
-        wanted = {mark: self._wanted(mark, _VALID) + self._budgets[mark].lacked for mark in marks}
+        wanted = {mark: self._wanted(mark) + self._budgets[mark].lacked for mark in marks}
         before = {mark: self._budgets[mark].allot(self._nothing()) for mark in marks} if self._shared else {}
         try:
             async with self._database.begin() as work:
@@ -96,9 +95,9 @@ class Budgeting:
             return replace(common, taken=((at, 0),)), None  # when it was written
         if before is not None:
             common = common.returned(before.at, before.permits)
-        window = budget.per + _VALID  # an allotment may be used until it ends
+        window = budget.per + VALID  # an allotment may be used until it ends
         common, permits = common.allotted(at, want, requests=budget.requests, window=window)
-        return common, Allotment(permits=permits, until=now + _VALID, at=at)
+        return common, Allotment(permits=permits, until=now + VALID, at=at)
 
     def _block(self, mark: str, common: CommonBudget, at: datetime) -> None:
         now = self._clock.now()

@@ -6,7 +6,9 @@ from notifier.domain.budget import RequestBudget
 from notifier.errors import DatabaseError
 from notifier.pipeline.budgeting import Budgeting
 from notifier.ports import Database
-from tests.support.examples import seconds
+from notifier.settings import Settings
+from notifier.settings.budget import budget_of, kept_interval, set_aside
+from tests.support.examples import ACCOUNT, seconds
 from tests.support.fakes import FakeClock
 from tests.support.unreliable import Unreliable
 
@@ -16,13 +18,21 @@ MINUTE = timedelta(minutes=1)
 class Process:
     """One process with one credential."""
 
-    def __init__(self, database: Database, clock: FakeClock, *, wanted: int = 6, shared: bool = True) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: FakeClock,
+        *,
+        wanted: int = 6,
+        shared: bool = True,
+        budget: RequestBudget | None = None,
+    ) -> None:
         self.clock = clock
         self.wanted = wanted
-        self.budget = RequestBudget(10, MINUTE)
+        self.budget = budget or RequestBudget(10, MINUTE)
         self.budgeting = Budgeting(
             budgets={"mark": self.budget},
-            wanted=lambda _mark, _span: self.wanted,
+            wanted=lambda _mark: self.wanted,
             shared=shared,
             database=database,
             clock=clock,
@@ -170,3 +180,57 @@ async def test_while_the_database_is_away_what_was_set_aside_is_used_up(
     clock.advance(seconds(5))
     await one.budgeting.tick()
     assert one.asks(4) == 0, "it may count as another's by now"
+
+
+LINKS = 600  # that use the budget up
+USED_UP = Settings.model_validate(
+    {
+        "database": "postgresql://notifier@db.example.net/notifier",
+        "accounts": [{"id": ACCOUNT, "token": "made-up"}],
+        "cloudflare": {"rate_limit": {"requests": 1200, "per": "5m", "share": 0.5}},
+        "channels": {"noc": {"url": "json://noc.example.net"}},
+    }
+)
+
+
+class Replicas:
+    """Processes that poll these links with one credential, evenly, second by second."""
+
+    def __init__(self, database: Database, clock: FakeClock) -> None:
+        self.interval = kept_interval(USED_UP, LINKS)
+        self._database = database
+        self._clock = clock
+
+    def start(self, links: int) -> Process:
+        """Start one with so many of the links."""
+        wanted = set_aside(USED_UP, links=links, of=LINKS, interval=self.interval)
+        return Process(self._database, self._clock, wanted=wanted, budget=budget_of(USED_UP))
+
+    async def work(self, replicas: dict[Process, int], span: timedelta) -> dict[Process, float]:
+        """Let them poll for a time; return what part of their polls each could make."""
+        polled, due = dict.fromkeys(replicas, 0), dict.fromkeys(replicas, 0.0)
+        for second in range(round(span.total_seconds())):
+            self._clock.advance(seconds(1))
+            for place, (replica, links) in enumerate(replicas.items()):
+                if (second + place) % 5 == 0:
+                    await replica.budgeting.tick()
+                due[replica] += links / self.interval.total_seconds()
+                polled[replica] += replica.asks(int(due[replica]) - polled[replica])
+        return {replica: polled[replica] / due[replica] for replica in replicas}
+
+
+async def test_replicas_that_use_up_a_budget_starve_none_and_who_takes_over_polls_at_once(
+    shared_database: Database, clock: FakeClock
+) -> None:
+    replicas = Replicas(shared_database, clock)
+    one, two, three = (replicas.start(LINKS // 3) for _ in range(3))
+    for each in (one, two, three):
+        await each.budgeting.begin()
+    three_at_work = dict.fromkeys((one, two, three), LINKS // 3)
+    await replicas.work(three_at_work, 6 * MINUTE)
+    assert min((await replicas.work(three_at_work, 10 * MINUTE)).values()) > 0.97
+    two_left = {one: LINKS // 2, two: LINKS // 2}  # one is killed; its lease ends
+    await replicas.work(dict.fromkeys((one, two), LINKS // 3), seconds(12))
+    for each in two_left:
+        each.wanted = set_aside(USED_UP, links=LINKS // 2, of=LINKS, interval=replicas.interval)
+    assert min((await replicas.work(two_left, seconds(20))).values()) > 0.9

@@ -11,7 +11,7 @@ from tests.support.process import configure
 
 TOKENS = ["token-of-three"] * 3 + ["token-of-two"] * 2 + ["token-of-one"]
 LINKS, SITES = 20, 7  # in each account
-REQUESTS, SHARE, PER_S = 2000, 0.5, 20
+REQUESTS, SHARE, PER_S = 3000, 0.5, 20
 REPLICAS = 3
 _POLL = {"interval": "2s", "recheck": "500ms", "discovery": "5s"}
 # Links change at random, far too often for real ones.
