@@ -110,7 +110,7 @@ class Oversight:
     def _listening(self, settings: Settings, database: SqlDatabase, machine: Clock) -> "WebServer | None":
         if settings.web.listen is None:
             return None
-        # Imported when it is needed: it takes a tenth of a second, which the other commands need not wait for.
+        # Imported when it is needed: it takes half a second and more, which the other commands need not wait for.
         from notifier.adapters.web import App, Backing, Exposition, WebServer, bind  # noqa: PLC0415
 
         try:

@@ -1,6 +1,6 @@
-"""What the service answers over HTTP: Starlette on uvicorn, in the service's own loop.
+"""What the service answers over HTTP: FastAPI on uvicorn, in the service's own loop.
 
-Import it when it is needed: both together take a tenth of a second, which no other command should have to wait for.
+Import it when it is needed: it takes half a second and more, which no other command should have to wait for.
 """
 
 from notifier.adapters.web.app import App
