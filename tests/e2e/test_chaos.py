@@ -152,7 +152,7 @@ async def test_what_happens_is_told_once_in_order_and_closed_whatever_fails(
         f"taken over {len(takeovers)} times, after {[round(each, 1) for each in takeovers]} s"
     )
     assert not wrongs, "\n".join([*wrongs, str(story), *map(str, sorted(pages, key=lambda page: page.began))])
-    assert len(must) > SECONDS / 20, "the run was long enough to show something"
+    assert len(must) > SECONDS / 6, "the run was long enough to show something"
 
 
 def spread(world: Scene, last_s: float = 4) -> list[int]:
