@@ -33,6 +33,7 @@ SECONDS = float(os.environ.get("NOTIFIER_TEST_SECONDS", "60"))
 SEED = int(os.environ.get("NOTIFIER_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 # A delivery that was claimed by a process that died waits for its lease of 60 s; then retries may have backed off.
 PATIENCE = 240.0
+CALM_S = 30  # a process starts and takes accounts over, sees a state four times, and has time to write it down
 FAILOVER_S = 20
 KILLS = max(1, int(SECONDS // 200))
 # What a process says only by a fault of its own, or of another.
@@ -115,6 +116,7 @@ async def test_what_happens_is_told_once_in_order_and_closed_whatever_fails(
     async with running(tmp_path, world, record, *parts, story) as replicas:
         havoc = Havoc(SEED, world, replicas, own_postgres, *parts, story)
         await havoc.rage(SECONDS)
+        await havoc.calm(CALM_S)
         await settled(world, record)
         story.wrongs += verdicts.misheld(world.links, IncidentLedger(fixed_hosts.to(PAGERDUTY)).open)
         for link in world.links:

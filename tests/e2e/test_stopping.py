@@ -2,62 +2,33 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from signal import SIGHUP
-from urllib.parse import urlsplit
 
 import pytest
 
+from notifier.adapters.database.database import SqlDatabase
+from notifier.adapters.database.engine import connection
 from notifier.simulator import Account, Simulator, faults
 from tests.support.postgres import OwnServer
 from tests.support.process import Service, until
 from tests.support.receivers import HttpReceiver
 from tests.support.scenes import DOWN, noc, titles
+from tests.support.wire import Wire
 
 pytestmark = pytest.mark.slow
-
-
-class Wire:
-    """Leads to a server, until it is `cut`: then nothing comes through any more, and nobody is told."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._open = asyncio.Event()
-        self._open.set()
-        self._pipes: set[asyncio.Task[None]] = set()
-
-    def cut(self) -> None:
-        self._open.clear()
-
-    async def close(self) -> None:
-        for pipe in self._pipes:
-            pipe.cancel()
-        await asyncio.gather(*self._pipes, return_exceptions=True)
-
-    async def lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner, outer = await asyncio.open_connection("127.0.0.1", self._port)
-        for source, sink in ((reader, outer), (inner, writer)):
-            self._pipes.add(asyncio.ensure_future(self._pipe(source, sink)))
-
-    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65_536):
-                await self._open.wait()
-                sink.write(data)
-        finally:
-            sink.close()
-
-
-@pytest.fixture
-async def wire(own_postgres: OwnServer) -> AsyncIterator[Wire]:
-    there = Wire(urlsplit(own_postgres.url).port or 0)
-    yield there
-    await there.close()
 
 
 @pytest.fixture
 def database_url(own_postgres: OwnServer) -> str:
     return own_postgres.create_database()
+
+
+@pytest.fixture
+async def wire(database_url: str) -> AsyncIterator[Wire]:
+    async with Wire(database_url).led() as led:
+        yield led
 
 
 async def is_watching(service: Service) -> None:
@@ -88,21 +59,26 @@ async def test_while_the_database_says_nothing(
     service: Service,
     write: Callable[..., Path],
     wire: Wire,
-    database_url: str,
     account: Account,
     http_receiver: HttpReceiver,
 ) -> None:
-    server = await asyncio.start_server(wire.lead, "127.0.0.1", 0)
-    here = urlsplit(database_url)
-    there = f"{here.netloc.rpartition(':')[0]}:{server.sockets[0].getsockname()[1]}"
-    write(noc(http_receiver), database=here._replace(netloc=there).geturl())
+    write(noc(http_receiver), database=wire.url)
     await is_watching(service)
     wire.cut()
     account.links["icon-ams-01"].set("Down")
     await asyncio.sleep(2)  # until several look at the database, each in its way
     assert await service.stop() == 0
     assert "Traceback" not in service.log
-    server.close()
+
+
+async def test_while_the_database_says_nothing_on_connections_at_rest(wire: Wire) -> None:
+    database = SqlDatabase(wire.url)
+    async with AsyncExitStack() as together:
+        for _ in range(5):
+            await together.enter_async_context(connection(database.engine))
+    wire.cut()
+    async with asyncio.timeout(5):
+        await database.close()
 
 
 async def test_while_the_database_is_away_in_the_middle_of_a_reload(service: Service, own_postgres: OwnServer) -> None:

@@ -64,6 +64,11 @@ class Havoc:
             ):
                 tasks.create_task(self._repeat(name, act, least, most))
 
+    async def calm(self, seconds: float) -> None:
+        """Let nothing but links change for so long: what they are is seen often enough, whatever went before."""
+        self._ends_at = time.monotonic() + seconds
+        await self._repeat("calm", self._change, 0.1, 0.7)
+
     async def _repeat(
         self, name: str, act: Callable[[random.Random], Awaitable[None]], least: float, most: float
     ) -> None:
