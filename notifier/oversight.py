@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Mapping
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
+from notifier.adapters import listening
 from notifier.adapters.clock import SystemClock
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.scheduler import Scheduler
@@ -51,20 +54,25 @@ class Oversight:
             ListenError: The address was asked for, and can't be had.
         """
         self._overseen: Overseen
+        self._settings = settings
+        self._database = database
+        self._machine = machine
         self._clock = clock
         self._reloads = reloads
         self._redact = Redaction(settings.secrets())
+        self._socket = _bound(settings.web)
         self._backing: Backing | None = None
-        self._server = self._listening(settings, database, machine)
+        self._server: WebServer | None = None
+        self._answering: asyncio.Task[None] | None = None
         self._systemd = Systemd()
         self._scheduler = Scheduler(SystemClock())  # its own: a reload may take long, and must not be taken for death
 
     def open(self, overseen: Overseen, tasks: asyncio.TaskGroup) -> None:
         """Answer from now on, and tell how this is; the service does its work."""
         self._overseen = overseen
-        if self._server is not None:
-            tasks.create_task(self._server.serve())
-            _log.info("listening", extra={"fields": {"address": self._server.address}})
+        if self._socket is not None:
+            self._answering = tasks.create_task(self._answer(self._socket))
+            _log.info("listening", extra={"fields": {"address": listening.address(self._socket)}})
         if self._systemd.listens:
             self._scheduler.every(self._systemd.interval, self._report, name="init system")
         self._scheduler.start()
@@ -77,6 +85,7 @@ class Oversight:
     def reloaded(self, overseen: Overseen, settings: Settings) -> None:
         """That is over, one way or the other; tell how this is from now on, and answer by these settings."""
         self._overseen = overseen
+        self._settings = settings
         self._redact = Redaction(settings.secrets())
         if self._backing is not None:
             self._backing.names = _names(settings)
@@ -91,6 +100,10 @@ class Oversight:
         """Answer no more; harmless if it never did."""
         if self._server is not None:
             self._server.stop()
+        elif self._socket is not None:
+            if self._answering is not None:
+                self._answering.cancel()
+            self._socket.close()
         await self._scheduler.stop(timedelta())
         self._systemd.close()
 
@@ -107,28 +120,33 @@ class Oversight:
     def _figures(self) -> Figures:
         return self._overseen.figures()
 
-    def _listening(self, settings: Settings, database: SqlDatabase, machine: Clock) -> "WebServer | None":
-        if settings.web.listen is None:
-            return None
-        # Imported when it is needed: it takes half a second and more, which the other commands need not wait for.
-        from notifier.adapters.web import App, Backing, Exposition, WebServer, bind  # noqa: PLC0415
+    async def _answer(self, bound: socket.socket) -> None:
+        """Answer until told to stop; what that takes is imported beside the polls, which need not wait for it."""
+        await asyncio.to_thread(import_module, "notifier.adapters.web")
+        from notifier.adapters.web import App, Backing, Exposition, WebServer  # noqa: PLC0415
 
-        try:
-            listening = bind(*parse_address(settings.web.listen))
-        except ListenError as error:
-            if settings.web.wanted:
-                raise
-            _log.warning("not listening, and doing without", extra={"fields": {"cause": str(error)}})
-            return None
         self._backing = Backing(
-            insight=database.insight(machine, lambda text: str(self._redact(text))),
-            acts=Acting(database, machine),
+            insight=self._database.insight(self._machine, lambda text: str(self._redact(text))),
+            acts=Acting(self._database, self._machine),
             ailments=self._ailments,
-            names=_names(settings),
-            rules=_rules(settings.web),
-            exposition=Exposition(self._figures, database=database, reloads=self._reloads, clock=self._clock),
+            names=_names(self._settings),
+            rules=_rules(self._settings.web),
+            exposition=Exposition(self._figures, database=self._database, reloads=self._reloads, clock=self._clock),
         )
-        return WebServer(App(self._backing), listening)
+        self._server = WebServer(App(self._backing), bound)
+        await self._server.serve()
+
+
+def _bound(web: WebSettings) -> socket.socket | None:
+    if web.listen is None:
+        return None
+    try:
+        return listening.bind(*parse_address(web.listen))
+    except ListenError as error:
+        if web.wanted:
+            raise
+        _log.warning("not listening, and doing without", extra={"fields": {"cause": str(error)}})
+        return None
 
 
 def _names(settings: Settings) -> Mapping[str, str]:

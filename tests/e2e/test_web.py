@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 
-from notifier.adapters.web import bind
+from notifier.adapters.listening import bind
 from notifier.errors import ListenError
 from notifier.simulator import Account
 from tests.support.postgres import OwnServer

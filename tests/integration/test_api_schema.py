@@ -23,7 +23,8 @@ from schemathesis.specs.openapi.checks import (
 
 from notifier.adapters.clock import SystemClock
 from notifier.adapters.database.database import SqlDatabase
-from notifier.adapters.web import App, WebServer, bind
+from notifier.adapters.listening import address, bind
+from notifier.adapters.web import App, WebServer
 from tests.support.asked import backing
 from tests.support.planted import sound
 
@@ -53,9 +54,10 @@ class Served:
         database = SqlDatabase(self._url)
         await database.prepare(migrate=True)
         await sound(database)
-        self._server = WebServer(App(backing(database, SystemClock())), bind("127.0.0.1", 0))
+        bound = bind("127.0.0.1", 0)
+        self._server = WebServer(App(backing(database, SystemClock())), bound)
         self._loop = asyncio.get_running_loop()
-        self.address = self._server.address
+        self.address = address(bound)
         self._began.set()
         await self._server.serve()
         await database.close()

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from notifier.adapters.database.database import SqlDatabase
-from notifier.adapters.web import App, Backing, Rules, WebServer, bind
+from notifier.adapters.listening import address, bind
+from notifier.adapters.web import App, Backing, Rules, WebServer
 from notifier.ports import UnitOfWork
 from tests.support.asked import backing
 from tests.support.examples import ACCOUNT
@@ -77,7 +78,7 @@ async def serving(behind: Backing, *, streams: int = 500) -> AsyncIterator[WebSe
 @asynccontextmanager
 async def listening(server: WebServer, headers: Mapping[str, str] | None = None) -> AsyncIterator[Listener]:
     """Follow what happens, over a connection of one's own."""
-    url = f"http://{server.address}/api/v1/events"
+    url = f"http://{address(server.listening)}/api/v1/events"
     async with (
         httpx.AsyncClient(trust_env=False, timeout=10) as client,
         client.stream("GET", url, headers=headers) as answer,
@@ -223,7 +224,7 @@ async def test_who_was_away_for_longer_than_events_are_kept_is_told_so(sql_datab
 
 async def test_a_last_event_that_never_was_is_refused(sql_database: SqlDatabase) -> None:
     async with serving(backing(sql_database)) as server, httpx.AsyncClient(trust_env=False) as client:
-        url = f"http://{server.address}/api/v1/events"
+        url = f"http://{address(server.listening)}/api/v1/events"
         answer = await client.get(url, headers={"Last-Event-ID": "nonsense"})
         head = await client.head(url)
     assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")
@@ -299,6 +300,6 @@ async def test_one_more_than_there_may_be_is_asked_to_come_back(sql_database: Sq
     ):
         await one.next()
         await two.next()
-        answer = await client.get(f"http://{server.address}/api/v1/events")
+        answer = await client.get(f"http://{address(server.listening)}/api/v1/events")
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "30"

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import httpx
 import pytest
 
-from notifier.adapters.web import App, WebServer, bind
+from notifier.adapters.listening import address, bind
+from notifier.adapters.web import App, WebServer
 from notifier.domain.health import Vital
 from notifier.errors import ListenError
 from tests.support.asked import backing
@@ -26,8 +27,9 @@ class Asked:
         self.ailing: dict[Vital, str] = {}
         self.asked_in: set[int] = set()
         app = App(backing(ailments=self._ailments))
-        self.server = WebServer(app, bind("127.0.0.1", 0), connections=100)
-        self.port = int(self.server.address.rpartition(":")[2])
+        bound = bind("127.0.0.1", 0)
+        self.server, self.address = WebServer(app, bound, connections=100), address(bound)
+        self.port = int(self.address.rpartition(":")[2])
 
     def _ailments(self) -> dict[Vital, str]:
         self.asked_in.add(threading.get_ident())
@@ -35,7 +37,7 @@ class Asked:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[httpx.AsyncClient]:
-        async with asyncio.TaskGroup() as tasks, httpx.AsyncClient(base_url=f"http://{self.server.address}") as client:
+        async with asyncio.TaskGroup() as tasks, httpx.AsyncClient(base_url=f"http://{self.address}") as client:
             tasks.create_task(self.server.serve())
             try:
                 yield client

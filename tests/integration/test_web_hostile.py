@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from notifier.adapters.web import App, Rules, WebServer, bind
+from notifier.adapters.listening import address, bind
+from notifier.adapters.web import App, Rules, WebServer
 from tests.support.asked import backing
 from tests.support.process import until
 from tests.support.receivers import HttpReceiver
@@ -51,7 +52,7 @@ async def serving(stage: Stage) -> AsyncIterator[WebServer]:
 
 
 async def asks(server: WebServer, path: str, shown: str = SHOWN) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    host, _, port = server.address.rpartition(":")
+    host, _, port = address(server.listening).rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{shown}\r\n".encode())
     return reader, writer
@@ -65,8 +66,8 @@ async def test_500_streams_are_told_and_the_alert_comes(stage: Stage, http_recei
                 await reader.readuntil(b"event: hello")
         async with httpx.AsyncClient(trust_env=False) as client:
             headers = {"Authorization": f"Bearer {TOKEN}"}
-            over = await client.get(f"http://{server.address}/api/v1/events", headers=headers)
-            other = await client.get(f"http://{server.address}/api/v1/overview", headers=headers)
+            over = await client.get(f"http://{address(server.listening)}/api/v1/events", headers=headers)
+            other = await client.get(f"http://{address(server.listening)}/api/v1/overview", headers=headers)
         await down(stage)
         assert titles(http_receiver) == [DOWN]
         async with asyncio.timeout(60):
@@ -104,7 +105,7 @@ async def test_a_huge_body_is_not_taken_and_the_alert_comes(stage: Stage, http_r
             yield b"x" * 65536
 
     async with stage.at_work(**noc(http_receiver)), serving(stage) as server:
-        url = f"http://{server.address}/api/v1/silences"
+        url = f"http://{address(server.listening)}/api/v1/silences"
         headers = {"Authorization": f"Bearer {TOKEN}"}
         for body in (parts(), b"x" * 10 * 1024 * 1024):
             with suppress(httpx.NetworkError):  # it was left in the midst of sending
@@ -118,7 +119,7 @@ async def test_a_huge_body_is_not_taken_and_the_alert_comes(stage: Stage, http_r
 
 async def test_a_body_that_does_not_come_is_not_waited_for(stage: Stage, http_receiver: HttpReceiver) -> None:
     async with stage.at_work(**noc(http_receiver)), serving(stage) as server:
-        host, _, port = server.address.rpartition(":")
+        host, _, port = address(server.listening).rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         head = f"POST /api/v1/silences HTTP/1.1\r\nHost: localhost\r\n{SHOWN}Content-Length: 100\r\n\r\n{{"
         writer.write(head.encode())
@@ -135,7 +136,7 @@ async def test_1000_wrong_tokens_change_nothing_for_anybody_else(stage: Stage, h
         # Between two questions the server may leave a kept connection, on a busy machine just as it is used again.
         httpx.AsyncClient(
             trust_env=False,
-            base_url=f"http://{server.address}",
+            base_url=f"http://{address(server.listening)}",
             timeout=60,
             limits=httpx.Limits(max_keepalive_connections=0),
         ) as client,

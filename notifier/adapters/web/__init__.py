@@ -6,6 +6,6 @@ Import it when it is needed: it takes half a second and more, which no other com
 from notifier.adapters.web.app import App
 from notifier.adapters.web.backing import Backing, Rules
 from notifier.adapters.web.exposition import Exposition
-from notifier.adapters.web.server import WebServer, bind
+from notifier.adapters.web.server import WebServer
 
-__all__ = ["App", "Backing", "Exposition", "Rules", "WebServer", "bind"]
+__all__ = ["App", "Backing", "Exposition", "Rules", "WebServer"]

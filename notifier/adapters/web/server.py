@@ -1,7 +1,6 @@
 """uvicorn as a guest: in the service's loop, with its socket, its log, its signals."""
 
 import asyncio
-import os
 import resource
 import socket
 from collections.abc import Iterator
@@ -12,27 +11,10 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from notifier.errors import ListenError
-
 _CONNECTIONS, _SHARE = 600, 0.6  # at once, and of all files there may be: the rest is needed for what matters more
 _REQUEST_S = 10  # to send a request; uvicorn itself would wait for ever
 _READ_S = 20  # to read some of an answer; so would it here
 _GRACE_S = 1  # for answers under way at the end
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Listen at an IP address; port 0 picks a free one.
-
-    Raises:
-        ListenError: The address can't be had.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        # What the error itself says names the address once more, in Python's way.
-        why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        raise ListenError(f"cannot listen on {_written(host, port)}: {why.lower()}") from None
 
 
 class Application(Protocol):
@@ -53,7 +35,7 @@ class WebServer:
     def __init__(self, app: Application, listening: socket.socket, *, connections: int | None = None) -> None:
         """At most so many `connections` are held open; by default as many as the files of this process allow."""
         self._app = app
-        self._socket = listening
+        self.listening = listening
         self._serving = False
         most = connections or _affordable()
         self._server = _Guest(
@@ -73,11 +55,6 @@ class WebServer:
         )
 
     @property
-    def address(self) -> str:
-        """Where it listens: `127.0.0.1:8080`."""
-        return _written(*self._socket.getsockname()[:2])
-
-    @property
     def connections(self) -> int:
         """How many are open."""
         return len(self._server.server_state.connections)
@@ -85,14 +62,14 @@ class WebServer:
     async def serve(self) -> None:
         """Answer until told to stop."""
         self._serving = True
-        await self._server.serve(sockets=[self._socket])
+        await self._server.serve(sockets=[self.listening])
 
     def stop(self) -> None:
         """Take no more requests, and end within 2 s."""
         self._app.close()
         self._server.should_exit = True
         if not self._serving:
-            self._socket.close()
+            self.listening.close()
 
 
 class _Guest(uvicorn.Server):
@@ -154,7 +131,3 @@ class _Impatient(H11Protocol):
 def _affordable() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(_CONNECTIONS, int(soft * _SHARE)))
-
-
-def _written(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
