@@ -74,6 +74,23 @@ async def test_who_looks_again_does_not_wait_for_a_new_board_and_gets_it_when_it
         await ask_until(client, "icon-new")
 
 
+async def test_of_a_board_that_took_long_nobody_waits_for_the_next() -> None:
+    insight = SlowInsight(link("icon-old"))
+    insight.let.clear()
+    async with asking(insight) as client:
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.2, insight.let.set)
+        assert "icon-old" in (await client.get("/")).text
+        insight.let.clear()
+        while insight.asked == 1:
+            assert "icon-old" in (await client.get("/")).text
+            await asyncio.sleep(0)  # no socket is between the two
+        began = loop.time()
+        for _ in range(20):
+            assert "icon-old" in (await client.get("/")).text
+        assert loop.time() - began < 20 * 0.1
+
+
 async def test_the_first_to_look_waits() -> None:
     insight = SlowInsight(link("icon-here"))
     insight.let.clear()

@@ -31,8 +31,8 @@ _LONGEST = timedelta(days=365)  # of a silence
 _NAME, _COMMENT = 100, 500  # letters
 _FIELDS = 20
 _REST = 9  # times as long as it took to make a board it is good: never more than a tenth of the time goes into it
-_PATIENCE_S = 0.15  # for a new board, if there is one that is not older than
-_OLDEST_S = 60
+_PATIENCE_S = 0.15  # for a new board, if there is an older one that did not take longer either, and is not older than
+_OLDEST_S = 60  # who looks with a script looks again until the board is newer than what happened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,11 @@ class _Kept:
 
     board: Board
     made_at: float
-    good_until: float
+    took: float
+
+    @property
+    def good_until(self) -> float:
+        return self.made_at + _REST * self.took
 
 
 @dataclass(slots=True)
@@ -121,8 +125,9 @@ class StatusPage:
             making = boards.making[key] = asyncio.create_task(self._made(request, choice, boards))
             making.add_done_callback(partial(boards.made, key))
         if kept is not None and now - kept.made_at < _OLDEST_S:
-            done, _ = await asyncio.wait({making}, timeout=_PATIENCE_S)
-            if not done:
+            if kept.took <= _PATIENCE_S:
+                await asyncio.wait({making}, timeout=_PATIENCE_S)
+            if not making.done():
                 return kept.board
         return await asyncio.shield(making)  # who asked may go; others wait for the same
 
@@ -134,8 +139,7 @@ class StatusPage:
         # Beside the loop, which has polls to do: of many interconnects it takes a while.
         board = await asyncio.to_thread(viewer.board, seen, spans, self._backing.ailments(), choice)
         ended = loop.time()
-        good_until = ended + _REST * (ended - began)
-        boards.kept[asks.role, choice.name] = _Kept(board=board, made_at=ended, good_until=good_until)
+        boards.kept[asks.role, choice.name] = _Kept(board=board, made_at=ended, took=ended - began)
         return board
 
     async def _site(self, request: Request) -> Response:
