@@ -1,5 +1,8 @@
 """A simulated Cloudflare with one link, and a service that watches it."""
 
+import asyncio
+import fcntl
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +15,14 @@ from tests.support.process import Service, configure
 from tests.support.receivers import FixedHosts, HttpReceiver
 from tests.support.scenes import PAGER, noc
 from tests.support.stage import TOKEN
+
+
+@pytest.fixture
+async def usual_port() -> AsyncIterator[None]:
+    """Nobody else who tests on this machine takes port 8080 meanwhile."""
+    with (Path(tempfile.gettempdir()) / "notifier-test-port-8080").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

@@ -135,12 +135,14 @@ async def test_looking_before_the_first_start_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "n.db").exists()
 
 
+@pytest.mark.usefixtures("usual_port")
 async def test_the_demo_ends_by_itself_with_everything_closed(tmp_path: Path) -> None:
     ran = await notifier("demo", folder=tmp_path, within=90)
     assert ran.code == 0, ran
     assert "6 incidents opened, 6 closed; 10 notifications sent." in ran.stdout
 
 
+@pytest.mark.usefixtures("usual_port")
 async def test_the_demo_says_where_its_page_is_and_it_is_there() -> None:
     root = Path(__file__).parents[2]
     command = (sys.executable, "-u", "-m", "notifier", "demo")

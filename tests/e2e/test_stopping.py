@@ -7,6 +7,7 @@ from pathlib import Path
 from signal import SIGHUP
 
 import pytest
+from sqlalchemy import text
 
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.engine import connection
@@ -79,6 +80,24 @@ async def test_while_the_database_says_nothing_on_connections_at_rest(wire: Wire
     wire.cut()
     async with asyncio.timeout(5):
         await database.close()
+
+
+async def test_while_the_database_says_nothing_in_a_transaction(wire: Wire) -> None:
+    database = SqlDatabase(wire.url)
+
+    async def ask() -> None:
+        async with connection(database.engine) as conn:
+            await conn.execute(text("SELECT 1"))
+            wire.cut()
+            await conn.execute(text("SELECT 2"))
+
+    asking = asyncio.create_task(ask())
+    await asyncio.wait({asking}, timeout=0.5)
+    asking.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait({asking})
+        await database.close()
+    assert asking.cancelled() or asking.exception() is not None
 
 
 async def test_while_the_database_is_away_in_the_middle_of_a_reload(service: Service, own_postgres: OwnServer) -> None:

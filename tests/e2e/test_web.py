@@ -190,6 +190,7 @@ async def test_an_address_that_was_asked_for_and_is_taken_is_exit_1(
     assert ran.stderr == f"notifier: cannot listen on 127.0.0.1:{port}: address already in use\n"
 
 
+@pytest.mark.usefixtures("usual_port")
 async def test_the_usual_address_is_done_without_if_it_is_taken(
     service: Service, write: Write, http_receiver: HttpReceiver
 ) -> None:

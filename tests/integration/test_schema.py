@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from notifier.adapters.database import migrating, schema
 from notifier.adapters.database.database import SqlDatabase
-from notifier.adapters.database.engine import connection
+from notifier.adapters.database.engine import connection, unbounded
 from notifier.adapters.database.tables import HEAD, metadata
 from notifier.errors import ConfigurationError, DatabaseHeldError, DatabaseUnreachableError, SchemaError
 
@@ -39,6 +39,16 @@ async def test_one_step_down_and_up_again_works(sql_database: SqlDatabase) -> No
         await schema.require(sql_database.engine)
     await migrating.upgrade(sql_database.engine)
     await schema.require(sql_database.engine)
+
+
+async def test_a_change_of_the_schema_takes_as_long_as_it_takes(postgres_url: str) -> None:
+    engine = SqlDatabase(postgres_url).engine
+    bounds = "SELECT current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout')"
+    async with connection(engine) as conn:
+        assert (await conn.exec_driver_sql(bounds)).one() == ("25s", "15s")
+    async with unbounded(engine) as conn:
+        assert (await conn.exec_driver_sql(bounds)).one() == ("0", "0")
+    await engine.dispose()
 
 
 async def test_a_server_database_is_not_migrated_unasked(postgres_url: str) -> None:

@@ -24,13 +24,16 @@ from notifier.errors import (
 _BUSY_TIMEOUT_MS = 5_000
 _CONNECT_TIMEOUT_S = 5
 _ANSWER_TIMEOUT_S = 30
-_GOODBYE_S = 0.3  # one after the other: a stop must not wait for a server that says nothing
+_GOODBYE_S = 0.5  # from each connection, one after the other: a stop must not wait for a server that says nothing
 _STATEMENT_MS = 25_000  # the server gives up first: it knows better what it is doing
 FROZEN_MS = 15_000  # without a statement within a transaction; the network is never used inside one
 _BOUNDS = (
     f" SET LOCAL statement_timeout = {_STATEMENT_MS}; SET LOCAL idle_in_transaction_session_timeout = {FROZEN_MS};"
 )
 _POOL, _READERS = 5, 2
+# Nothing outlives its transaction on a connection that may be a pooler's (ADR 10): neither asyncpg keeps named
+# statements, nor SQLAlchemy.
+_UNNAMED = {"timeout": _CONNECT_TIMEOUT_S, "statement_cache_size": 0, "prepared_statement_cache_size": 0}
 _REFUSALS = (exc.DataError, exc.IntegrityError, exc.ProgrammingError)
 _REFUSAL_CLASSES = {"22", "23", "42"}  # of PostgreSQL's codes: data, constraints, statements
 _OPTIONS = {"host", "ssl"}  # after the ? of a postgresql:// URL
@@ -72,9 +75,12 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no t
     """
 
     async def execute(self, query: str, *args: Any, **options: Any) -> str:
-        """Run a statement."""
-        bounded = query + _BOUNDS if query.startswith("BEGIN") else query
-        done: str = await super().execute(bounded, *args, **options)
+        """Run a statement; one that ends a transaction in vain is waited for no longer than a goodbye."""
+        if query.startswith("BEGIN"):
+            query += _BOUNDS
+        elif query.startswith("ROLLBACK"):
+            options["timeout"] = _GOODBYE_S
+        done: str = await super().execute(query, *args, **options)
         return done
 
     async def close(self, *, timeout: float = _GOODBYE_S) -> None:  # noqa: ASYNC109 - as its parent
@@ -84,20 +90,29 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no t
 
 
 def _postgresql(url: URL, size: int = _POOL) -> AsyncEngine:
-    """A few connections, on which nothing outlives its transaction: they may be a pooler's (ADR 10)."""
+    bounds = {"command_timeout": _ANSWER_TIMEOUT_S, "connection_class": _Connection}
     return create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         pool_size=size,
         max_overflow=0,
         pool_pre_ping=True,
-        connect_args={
-            "timeout": _CONNECT_TIMEOUT_S,
-            "command_timeout": _ANSWER_TIMEOUT_S,
-            "connection_class": _Connection,
-            "statement_cache_size": 0,  # asyncpg's own, of named statements; and
-            "prepared_statement_cache_size": 0,  # SQLAlchemy's
-        },
+        connect_args=_UNNAMED | bounds,
     )
+
+
+@asynccontextmanager
+async def unbounded(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction that takes as long as it takes, as a change of the schema may; else like `connection`."""
+    if engine.dialect.name == "sqlite":
+        async with connection(engine) as conn:
+            yield conn
+        return
+    patient = create_async_engine(engine.url, connect_args=_UNNAMED)
+    try:
+        async with connection(patient) as conn:
+            yield conn
+    finally:
+        await patient.dispose()
 
 
 def _sqlite(

@@ -8,7 +8,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notifier.adapters.database.engine import connection
+from notifier.adapters.database.engine import unbounded
 
 # Any number, as long as every release uses the same one.
 _LOCK = 7_420_262_511
@@ -32,7 +32,7 @@ async def _step(engine: AsyncEngine, step: Callable[[Config, str], None], target
         config.attributes["connection"] = sync
         step(config, target)
 
-    async with connection(engine) as conn:
+    async with unbounded(engine) as conn:
         await conn.run_sync(work)
 
 
