@@ -269,7 +269,13 @@ class Everything(RuleBasedStateMachine):
     @rule()
     def the_old_is_forgotten(self) -> None:
         before = self.clock.now() - timedelta(minutes=20)
-        self.world.write(lambda work: work.outbox.prune(deliveries_before=before, observations_before=before))
+
+        async def forget(work: SqlUnitOfWork) -> None:
+            for account in await work.chain.unsealed():
+                await work.chain.seal(account)
+            await work.chain.prune(before, deliveries_before=before, observations_before=before)
+
+        self.world.write(forget)
 
     # --- What always holds ----------------------------------------------------------------------------------
 

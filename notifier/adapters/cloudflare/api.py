@@ -124,13 +124,14 @@ class CloudflareApi:
         return await self._ask(url, _PAGE_SIZE, partial(read_page, account=self._account))
 
     async def _ask(self, url: httpx.URL, size: int, read: Callable[[bytes], _Read]) -> _Read | Unseen:
-        """Read the body of a 2xx answer of at most `size` bytes."""
+        """Read the body of a 2xx answer of at most `size` bytes; what can't be read is handed on as it came."""
+        body = b""
         try:
             answer, body = await self._exchange(url, size)
             if not answer.is_success:
-                return Unseen(self._refused(answer, body))
+                return self._unread(self._refused(answer, body), body)
             if len(body) > size:
-                return Unseen(malformed(f"it is longer than {size // 1024} KiB"))
+                return self._unread(malformed(f"it is longer than {size // 1024} KiB"), body)
             return read(body)
         except MalformedError as error:
             cause = malformed(str(error))
@@ -140,7 +141,10 @@ class CloudflareApi:
             cause = timed_out(self._timeout)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             cause = trouble(error, self._host)
-        return Unseen(cause)
+        return self._unread(cause, body)
+
+    def _unread(self, cause: Cause, body: bytes) -> Unseen:
+        return Unseen(cause, self._safe(body)[:_STATUS_SIZE] or None)
 
     async def _exchange(self, url: httpx.URL, size: int) -> tuple[httpx.Response, bytes]:
         """Send and receive; reading stops at the first chunk beyond `size`.
@@ -162,12 +166,14 @@ class CloudflareApi:
 
     def _refused(self, answer: httpx.Response, body: bytes) -> Cause:
         now = self._clock.now()
-        # Should anything in between echo what it was sent, it goes no further (R33).
-        safe = body.replace(self._credential.secret.encode(), b"***")
-        cause = refusal(answer.status_code, answer.headers, safe, now)
+        cause = refusal(answer.status_code, answer.headers, self._safe(body), now)
         if cause.kind is CauseKind.RATE_LIMITED and cause.retry_after is not None:
             self._budget.block(now + cause.retry_after)
         return cause
+
+    def _safe(self, body: bytes) -> bytes:
+        """Should anything in between echo what it was sent, it goes no further (R33)."""
+        return body.replace(self._credential.secret.encode(), b"***")
 
     def _session(self) -> aiohttp.ClientSession:
         """Make the session under httpx, which has no say in these settings."""
