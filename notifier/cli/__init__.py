@@ -27,6 +27,7 @@ _COMMANDS = {
     "deliveries": "deliveries",
     "explain": "explain",
     "verify": "verify",
+    "evidence": "evidence",
     "ack": "ack",
     "unack": "ack",
     "silence": "silence",

@@ -1,5 +1,7 @@
 """The record is sealed, and whoever alters it is found: on both databases, with what the pipeline really writes."""
 
+import gc
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.adapters.database import tables
+from notifier.adapters.database import tables, verifying
 from notifier.adapters.database.chain import REMOVED, to_entry
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.tables import UtcDateTime, chain, heads
@@ -56,8 +58,8 @@ async def history(database: SqlDatabase, clock: FakeClock | None = None, outages
 
 
 async def walk(database: SqlDatabase, account: str = ACCOUNT, *noted: bytes) -> Walk:
-    async with database.verify() as verifying:
-        return await verifying.walk(account, noted)
+    async with database.verify() as record:
+        return await record.walk(account, noted)
 
 
 async def prune(database: SqlDatabase, before: datetime, at: datetime | None = None) -> None:
@@ -271,3 +273,116 @@ async def test_a_head_that_is_altered_is_found(sql_database: SqlDatabase) -> Non
             flaw = (await Verifying(conn).walk(ACCOUNT)).first
         assert flaw is not None, column
         assert "its head says" in flaw.problem
+
+
+# --- Retention -----------------------------------------------------------------------------------------------
+
+
+async def test_what_retention_removes_leaves_a_chain_that_holds_and_does_not_grow(sql_database: SqlDatabase) -> None:
+    clock = FakeClock()
+    for _ in range(2):
+        await history(sql_database, clock)
+        await prune(sql_database, clock.now() - timedelta(minutes=8), clock.now())
+        found = await walk(sql_database)
+        assert found.first is None
+        clock.advance(timedelta(days=1))
+    await prune(sql_database, clock.now())
+    found = await walk(sql_database)
+    assert found.first is None
+    assert (found.removed["observation"] > 10, found.entries["observation"]) == (True, 0)
+    async with sql_database.begin() as work:
+        all_there = await entries(work.conn)
+        removed = [each for each in all_there if each.kind == REMOVED]
+        lasting = [each for each in all_there if each.kind not in {*REMOVABLE, REMOVED}]
+        told = await work.conn.scalars(select(tables.retentions.c.removed))
+    assert len(removed) <= len(lasting) + len([e for e in all_there if e.kind in REMOVABLE]) + 1
+    assert sum(sum(each.values()) for each in told) == sum(found.removed.values())
+
+
+async def test_what_is_not_sealed_yet_is_not_removed(sql_database: SqlDatabase) -> None:
+    async with sql_database.begin() as work:
+        await work.record.observations([observation("Down", NIGHT)])
+    later = NIGHT + timedelta(days=1)
+    await prune(sql_database, later)
+    assert (await walk(sql_database)).unsealed == 1
+    await seal(sql_database)
+    await prune(sql_database, later)
+    assert (await walk(sql_database)).removed == {"observation": 1}
+
+
+async def test_a_run_that_is_altered_is_found(sql_database: SqlDatabase) -> None:
+    at = await history(sql_database)
+    await prune(sql_database, at - timedelta(minutes=10))
+    altered: dict[str, Any] = {"counts": {"observation": 99}, "hash": bytes(32), "row": 99, "number": 10**6}
+    for column, value in altered.items():
+        async with meddling(sql_database) as conn:
+            run = (await entries(conn, chain.c.kind == REMOVED))[0]
+            its = and_(chain.c.account == ACCOUNT, chain.c.number == run.number)
+            await conn.execute(update(chain).where(its).values({column: value}))
+            flaw = (await Verifying(conn).walk(ACCOUNT)).first
+        assert flaw is not None, column
+        assert (flaw.number or 0) <= run.number + 1, column
+
+
+async def test_a_transition_before_a_run_can_not_be_altered_with_all_that_follows_up_to_it(
+    sql_database: SqlDatabase,
+) -> None:
+    """The hash that ends a run says nothing of what was before it; the base of the next entry does."""
+    at = await history(sql_database)
+    await prune(sql_database, at - timedelta(minutes=10))
+    async with meddling(sql_database) as conn:
+        first = (await entries(conn, chain.c.kind == EntryKind.TRANSITION))[0]
+        others = await entries(conn, chain.c.number > first.number, chain.c.kind == REMOVED)
+        assert others
+        await hide_the_digest(conn, first)
+        flaw = (await Verifying(conn).walk(ACCOUNT)).first
+    assert flaw is not None
+
+
+# --- What it takes --------------------------------------------------------------------------------------------
+
+
+async def fill(database: SqlDatabase, number: int) -> None:
+    async with database.begin() as work:
+        await work.record.observations([observation("Down", NIGHT + seconds(n)) for n in range(number)])
+    await seal(database)
+
+
+async def test_its_memory_does_not_grow_with_what_is_kept(sql_database: SqlDatabase) -> None:
+    async def peak() -> int:
+        gc.collect()
+        tracemalloc.start()
+        try:
+            assert (await walk(sql_database)).first is None
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    await fill(sql_database, 1000)
+    await peak()
+    little = await peak()
+    await fill(sql_database, 5000)
+    assert (await walk(sql_database)).entries == {"observation": 6000}
+    assert await peak() < 1.5 * little
+
+
+async def plan(conn: AsyncConnection, query: Any, values: dict[str, Any]) -> str:
+    explain = "EXPLAIN" if conn.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    written = str(query.params(values).compile(dialect=conn.dialect, compile_kwargs={"literal_binds": True}))
+    return "\n".join(str(tuple(row)) for row in await conn.exec_driver_sql(f"{explain} {written}"))
+
+
+async def test_each_of_its_questions_is_answered_by_an_index(sql_database: SqlDatabase) -> None:
+    await fill(sql_database, 3000)
+    async with sql_database.begin() as work:
+        if work.conn.dialect.name == "postgresql":
+            await work.conn.exec_driver_sql("ANALYZE")
+            await work.conn.exec_driver_sql("SET LOCAL enable_seqscan = off")  # there is little: it would be cheap
+        asked = [(verifying._SEALED, {"place": 1000}), (verifying._UNSEALED, {"place": 0}), (verifying._MISSING, {})]
+        plans = [await plan(work.conn, query, {"owner": ACCOUNT, **more}) for query, more in asked]
+        plans += [await plan(work.conn, query, {"ids": [1, 2, 3]}) for query in verifying._THESE.values()]
+    for found in plans:
+        assert "Seq Scan" not in found
+        assert "SCAN" not in found or "SEARCH" in found, found
+        assert "Sort" not in found
+        assert "TEMP B-TREE" not in found, found

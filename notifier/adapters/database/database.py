@@ -145,9 +145,15 @@ class SqlDatabase:
             yield Reading(conn)
 
     @asynccontextmanager
-    async def verify(self) -> AsyncIterator[Verifying]:
-        """Verify the record as it is at one moment, beside whoever writes it."""
+    async def look(self) -> AsyncIterator[AsyncConnection]:
+        """See all as it is at one moment, beside whoever writes it."""
         async with connection(self.reading_engine) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def verify(self) -> AsyncIterator[Verifying]:
+        """Verify the record as it is at one moment."""
+        async with self.look() as conn:
             yield Verifying(conn)
 
     async def counts(self) -> Counts:
