@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from notifier.adapters.database import tables
 from notifier.adapters.database.database import SqlDatabase
@@ -22,8 +22,9 @@ from tests.support.terminal import Terminal
 pytestmark = pytest.mark.slow
 
 KEY = f"cni:{ACCOUNT}:icon-ams-01:1"
-CHANNELS = {"noc": "json://127.0.0.1:1/"}  # nobody is there
-HOSTILE = f"a `fence` | a **row** ``` {TOKEN} <b>"
+SECRET = "planted-password-5b1f"
+CHANNELS = {"noc": f"json://user:{SECRET}@127.0.0.1:1/"}  # nobody is there
+HOSTILE = f"a `fence` | a **row** ``` {SECRET} {TOKEN} <b>"
 
 
 @pytest.fixture
@@ -79,6 +80,7 @@ async def test_the_text_of_a_case_says_all_that_is_asked_and_the_archive_can_be_
     assert "- icon-ams-02 (site ams-a): Healthy when it began; it did not change meanwhile" in said.stdout
     assert f"Account: {ACCOUNT}" in said.stdout
     assert TOKEN not in said.stdout
+    assert SECRET not in said.stdout
     assert "a secret in it replaced by" in said.stdout
     assert "| a **row**" not in said.stdout.split("### The answers")[0]
     archive = tmp_path / f"evidence-cni-{ACCOUNT}-icon-ams-01-1.zip"
@@ -94,9 +96,20 @@ async def test_the_text_of_a_case_says_all_that_is_asked_and_the_archive_can_be_
     led = [each["columns"]["answers"] for each in found if each["kind"] == "transition"]
     assert all(answers and set(answers) <= hashes for answers in led)
     assert [each["kind"] for each in rows(archive, "told.jsonl")][:3] == ["notification", "notification", "attempt"]
-    assert TOKEN.encode() not in b"".join(json.dumps(each).encode() for each in found)
+    everything = json.dumps([found, rows(archive, "told.jsonl")])
+    assert [SECRET in everything, TOKEN in everything] == [False, False]
     await run("evidence", "icon-ams-01", "--out", str(tmp_path))
     assert archive.read_bytes() == first
+
+
+async def test_the_token_never_reaches_the_record_even_if_an_answer_quotes_it(stage: Stage) -> None:
+    await outage(stage)
+    database: SqlDatabase = stage.beside
+    async with database.begin() as work:
+        answers = list(await work.conn.scalars(select(tables.observations.c.answer)))
+    await database.close()
+    assert any("***" in answer for answer in answers)
+    assert not any(TOKEN in answer for answer in answers)
 
 
 async def test_a_site_that_was_lost_and_blindness_can_be_shown_as_well(

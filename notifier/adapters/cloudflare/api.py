@@ -76,6 +76,7 @@ class CloudflareApi:
         self._host = urlsplit(url).hostname or url
         self._proxy = _proxy(url)
         self._credential = credential
+        self._secret = credential.secret.encode()
         self._timeout = timeout
         self._budget = budget
         self._clock = clock
@@ -128,10 +129,12 @@ class CloudflareApi:
         body = b""
         try:
             answer, body = await self._exchange(url, size)
+            # Should anything in between echo what it was sent, it goes no further (R33).
+            body = body.replace(self._secret, b"***")
             if not answer.is_success:
-                return self._unread(self._refused(answer, body), body)
+                return _unread(self._refused(answer, body), body)
             if len(body) > size:
-                return self._unread(malformed(f"it is longer than {size // 1024} KiB"), body)
+                return _unread(malformed(f"it is longer than {size // 1024} KiB"), body)
             return read(body)
         except MalformedError as error:
             cause = malformed(str(error))
@@ -141,10 +144,7 @@ class CloudflareApi:
             cause = timed_out(self._timeout)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             cause = trouble(error, self._host)
-        return self._unread(cause, body)
-
-    def _unread(self, cause: Cause, body: bytes) -> Unseen:
-        return Unseen(cause, self._safe(body)[:_STATUS_SIZE] or None)
+        return _unread(cause, body)
 
     async def _exchange(self, url: httpx.URL, size: int) -> tuple[httpx.Response, bytes]:
         """Send and receive; reading stops at the first chunk beyond `size`.
@@ -166,14 +166,10 @@ class CloudflareApi:
 
     def _refused(self, answer: httpx.Response, body: bytes) -> Cause:
         now = self._clock.now()
-        cause = refusal(answer.status_code, answer.headers, self._safe(body), now)
+        cause = refusal(answer.status_code, answer.headers, body, now)
         if cause.kind is CauseKind.RATE_LIMITED and cause.retry_after is not None:
             self._budget.block(now + cause.retry_after)
         return cause
-
-    def _safe(self, body: bytes) -> bytes:
-        """Should anything in between echo what it was sent, it goes no further (R33)."""
-        return body.replace(self._credential.secret.encode(), b"***")
 
     def _session(self) -> aiohttp.ClientSession:
         """Make the session under httpx, which has no say in these settings."""
@@ -210,6 +206,10 @@ class CloudflareApi:
             return
         until = self._budget.blocked_until(now)
         raise _NoPermitError(blocked(until, now) if until else over_budget(self._budget.free_at(now), now))
+
+
+def _unread(cause: Cause, body: bytes) -> Unseen:
+    return Unseen(cause, body[:_STATUS_SIZE] or None)
 
 
 def trusted() -> ssl.SSLContext:
