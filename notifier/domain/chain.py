@@ -63,8 +63,8 @@ class Head:
         """Return the head after one more entry."""
         number, sealed = self.number + 1, hashlib.sha256(canonical(self._terms(entry))).digest()
         if entry.kind in REMOVABLE:
-            return replace(self, number=number, hash=sealed)
-        return replace(self, number=number, hash=sealed, lasting=number, base=sealed)
+            return Head(account=self.account, number=number, hash=sealed, lasting=self.lasting, base=self.base)
+        return Head(account=self.account, number=number, hash=sealed, lasting=number, base=sealed)
 
     def _terms(self, entry: Entry) -> list[Any]:
         """What an entry's hash is made of, in this order."""
@@ -74,14 +74,16 @@ class Head:
 
 def canonical(value: Any) -> bytes:
     """Write a value as JSON in the one way that has a hash: sorted keys, no spaces, UTF-8, moments in UTC."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_moment)
-    return text.encode()
+    return _CANONICAL(value).encode()
 
 
 def _moment(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     raise TypeError(f"{type(value).__name__} is not part of a row")
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_moment).encode
 
 
 def plain(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,10 +154,11 @@ class Walk:
         if after.hash != sealed:
             problem = "it does not follow from the entry before it: one of the two was altered"
             self._found(f"{problem} (found {sealed.hex()}, expected {after.hash.hex()})", **about)
+            # What is stored is taken for right, so that what comes next is not found for the same reason.
+            after = replace(after, hash=sealed, base=sealed if after.lasting == number else after.base)
         else:
             self._row(entry, row, about)
-        # What is stored is taken for right, so that what comes next is not found for the same reason.
-        self.head = replace(after, hash=sealed, base=sealed if after.lasting == number else after.base)
+        self.head = after
         self._unmet.discard(sealed)
         self.entries[entry.kind] += 1
         if entry.kind is EntryKind.RETENTION and row is not None:
