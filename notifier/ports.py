@@ -531,10 +531,27 @@ class Outbox(Protocol):
         """Return the channels for which something is pending."""
         ...
 
-    async def prune(self, *, deliveries_before: datetime, observations_before: datetime) -> None:
-        """Forget settled deliveries and observations older than they are kept.
 
+class Chain(Protocol):
+    """What seals the record: entries, each with the hash of the one before, account by account."""
+
+    async def unsealed(self) -> list[str]:
+        """Return the accounts of which something was recorded that is not sealed yet."""
+        ...
+
+    async def seal(self, account: str) -> bool:
+        """Seal some of what was recorded of an account, unless somebody else is just at it.
+
+        Returns whether there may be more.
+        """
+        ...
+
+    async def prune(self, at: datetime, *, deliveries_before: datetime, observations_before: datetime) -> bool:
+        """Remove some of the settled deliveries and observations that are older than they are kept.
+
+        The chain says so, account by account, and holds in the place of their entries how many there were.
         Notifications go with their last delivery, but for those that a condition, or what a channel was told, names.
+        What is not sealed stays. Returns whether there may be more.
         """
         ...
 
@@ -673,6 +690,11 @@ class UnitOfWork(Protocol):
     @property
     def outbox(self) -> Outbox:
         """What was promised."""
+        ...
+
+    @property
+    def chain(self) -> Chain:
+        """What seals it."""
         ...
 
     @property

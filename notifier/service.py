@@ -29,6 +29,7 @@ _FLUSH_EVERY = timedelta(seconds=10)
 _LOOK_EVERY = timedelta(seconds=1)  # a page held back for its site waits no longer than it must
 _CALM_EVERY = timedelta(seconds=15)
 _DELIVER_EVERY = timedelta(seconds=2)  # retries fall due by time alone
+_SEAL_EVERY = timedelta(seconds=2)
 _AUDIT_EVERY = timedelta(minutes=1)
 _PRUNE_EVERY = timedelta(hours=1)
 _MOVE_EVERY = timedelta(seconds=1)
@@ -239,6 +240,7 @@ def _schedule(pipeline: Pipeline, scheduler: Scheduler, settings: Settings) -> N
         scheduler.every(EVERY, pipeline.budgeting.tick, name="request budget")
     scheduler.every(_LOOK_EVERY, pipeline.upkeep.look, name="what is due by time")
     scheduler.every(_DELIVER_EVERY, pipeline.wake, name="delivery")
+    scheduler.every(_SEAL_EVERY, pipeline.upkeep.seal, name="sealing")
     scheduler.every(_AUDIT_EVERY, pipeline.audit.check, name="audit")
     scheduler.every(_PRUNE_EVERY, pipeline.upkeep.prune, name="retention")
     scheduler.every(_MOVE_EVERY, pipeline.health.moves, name="sign of life")

@@ -26,6 +26,8 @@ _COMMANDS = {
     "incidents": "look",
     "deliveries": "deliveries",
     "explain": "explain",
+    "verify": "verify",
+    "evidence": "evidence",
     "ack": "ack",
     "unack": "ack",
     "silence": "silence",

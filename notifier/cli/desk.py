@@ -124,6 +124,10 @@ class Desk:
         """Keep secrets off the terminal, and hostile text from steering it."""
         return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in self._redact(text))
 
+    def redacted(self, text: str) -> str:
+        """Hide secrets; nothing else changes."""
+        return str(self._redact(text))
+
     def ago(self, at: datetime | None) -> str:
         """Say how long ago something was."""
         return "" if at is None else f"{format_duration(max(self.now - at, timedelta()))} ago"

@@ -7,9 +7,11 @@ from typing import assert_never
 
 from notifier.domain.condition import REMOVED
 from notifier.domain.flapping import Flapping
-from notifier.domain.observation import Observation, Seen, Unseen
+from notifier.domain.observation import Observation, Seen, Unseen, answer_of
 from notifier.domain.state import Candidate, State
 from notifier.domain.status import HEALTHY, is_problem, is_worse
+
+_ANSWERS = 20  # different ones whose hashes a transition keeps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class Transition:
     `unobserved` says that nobody looked in between: the change lies in a gap.
     `incident` is the number of the incident it belongs to; `problem_since` when its problem was first seen.
     `flapping`: the link flaps from this one on, or did before; then a recovery does not end the incident (R10).
+    `answers` are the hashes of Cloudflare's answers that led to it.
     """
 
     account: str
@@ -65,6 +68,7 @@ class Transition:
     incident: int | None = None
     problem_since: datetime | None = None
     flapping: bool = False
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +150,9 @@ def _sighted(state: State, at: datetime, sight: Seen) -> Candidate:
     problem = is_problem(sight.status, was_healthy=state.was_healthy)
     before = state.candidate
     if before is not None and before.problem == problem:
-        return replace(before, status=sight.status, reason=sight.reason, sightings=before.sightings + 1)
+        answers = _with_answer(before.answers, sight)
+        sightings = before.sightings + 1
+        return replace(before, status=sight.status, reason=sight.reason, sightings=sightings, answers=answers)
     return Candidate(
         status=sight.status,
         reason=sight.reason,
@@ -154,7 +160,15 @@ def _sighted(state: State, at: datetime, sight: Seen) -> Candidate:
         sightings=1,
         first_seen_at=at,
         last_seen_before=state.last_seen_at,
+        answers=_with_answer((), sight),
     )
+
+
+def _with_answer(answers: tuple[str, ...], sight: Seen) -> tuple[str, ...]:
+    answer = answer_of(sight)
+    if answer is None or answer[1] in answers or len(answers) == _ANSWERS:
+        return answers
+    return (*answers, answer[1])
 
 
 def _believed(state: State, candidate: Candidate, at: datetime, policy: Policy) -> bool:
@@ -186,6 +200,7 @@ def _transition(state: State, candidate: Candidate, at: datetime, policy: Policy
         incident=state.incidents + 1 if opens else state.incident,
         problem_since=candidate.first_seen_at if opens else state.problem_since,
         flapping=state.flapping or policy.flapping.begins(_changes(state, change, at, policy)),
+        answers=candidate.answers,
     )
 
 

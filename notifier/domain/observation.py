@@ -1,6 +1,7 @@
 """What one poll saw, and when; not being able to see is an observation too (R6)."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -43,20 +44,33 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Cloudflare's word for the link, verbatim, and its reason if it gave one."""
+    """Cloudflare's word for the link, verbatim, and its reason if it gave one; `answer` is all it said, where known."""
 
     status: str
     reason: str | None = None
+    answer: bytes | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """We asked and learned nothing; says nothing about the link."""
+    """We asked and learned nothing; says nothing about the link. `answer` is what came instead, if anything did."""
 
     cause: Cause
+    answer: bytes | None = field(default=None, compare=False)
 
 
 Sight = Seen | Unseen
+
+
+def answer_of(sight: Sight) -> tuple[str, str] | None:
+    """Return the answer that a sight comes from, as the text that is kept, and that text's SHA-256 in hex.
+
+    What is no UTF-8, and the zero byte, which PostgreSQL takes in no text, become U+FFFD.
+    """
+    if sight.answer is None:
+        return None
+    text = sight.answer.decode(errors="replace").replace("\0", "\ufffd")
+    return text, hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

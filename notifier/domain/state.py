@@ -12,7 +12,8 @@ class Candidate:
     """A differing status, seen but not yet confirmed (R1, R2).
 
     Sightings of any problem add up, and so do sightings of anything good; `status` is the last one seen.
-    `last_seen_before` is when something else was last seen; None if nothing ever was.
+    `last_seen_before` is when something else was last seen; None if nothing ever was. `answers` are the hashes of the
+    answers that showed it, each once, the first twenty of them.
     """
 
     status: str
@@ -21,6 +22,7 @@ class Candidate:
     sightings: int
     first_seen_at: datetime
     last_seen_before: datetime | None
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

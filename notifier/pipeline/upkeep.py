@@ -31,7 +31,7 @@ class Retention:
 
 
 class Upkeep:
-    """Tells what is due by time, forgets what is old, and ends what no channel can take any more."""
+    """Tells what is due by time, seals the record, forgets what is old, and ends what no channel can take any more."""
 
     def __init__(
         self, *, database: Database, clock: Clock, retention: Retention, teller: Teller, committed: Callable[[], None]
@@ -91,15 +91,30 @@ class Upkeep:
 
     async def prune(self) -> None:
         """Forget what is older than its retention."""
-        now = self._clock.now()
+        now, more = self._clock.now(), True
+        before = {
+            "deliveries_before": now - self._retention.deliveries,
+            "observations_before": now - self._retention.observations,
+        }
         try:
-            async with self._database.begin() as work:
-                await work.outbox.prune(
-                    deliveries_before=now - self._retention.deliveries,
-                    observations_before=now - self._retention.observations,
-                )
+            while more:  # piece by piece: others need the database, too
+                async with self._database.begin() as work:
+                    more = await work.chain.prune(now, **before)
         except DatabaseError as error:
             _log.error("old records not forgotten", extra={"fields": {"cause": str(error)}})
+
+    async def seal(self) -> None:
+        """Seal what was recorded; what is recorded waits for nobody who does."""
+        try:
+            async with self._database.begin() as work:
+                accounts = await work.chain.unsealed()
+            for account in accounts:
+                more = True
+                while more:
+                    async with self._database.begin() as work:
+                        more = await work.chain.seal(account)
+        except DatabaseError as error:
+            _log.error("the record is not sealed", extra={"fields": {"cause": str(error)}})
 
     async def adopt_channels(
         self, fingerprints: Mapping[str, str], elsewhere: Mapping[str, Configured] = MappingProxyType({})

@@ -212,7 +212,7 @@ async def test_who_was_away_for_longer_than_events_are_kept_is_told_so(sql_datab
     await act(sql_database, 2)
     await act(sql_database, 3)
     async with sql_database.begin() as work:
-        await work.outbox.prune(deliveries_before=later, observations_before=later)
+        await work.chain.prune(later, deliveries_before=later, observations_before=later)
     async with serving(behind) as server, listening(server, {"Last-Event-ID": listener.told[-1].id}) as listener:
         lost = await listener.next()
         await act(sql_database, 4)

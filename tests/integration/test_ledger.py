@@ -13,6 +13,7 @@ from notifier.ports import Configured, Database
 from tests.support.conditions import about, down
 from tests.support.deliveries import LATER, LEASED, claim, promise, put, told
 from tests.support.examples import ACCOUNT, NIGHT, seconds
+from tests.support.sealing import seal
 
 ONE, TWO, FAR = down("icon-ams-01", "ams-a"), down("icon-ams-02", "ams-a"), down("icon-fra-01", "fra-a")
 SITE = about(IncidentKind.SITE, "ams-a", "ams-a")
@@ -291,8 +292,9 @@ async def test_words_that_may_still_be_said_are_never_forgotten(database: Databa
         await work.ledger.save_conditions([replace(ONE, notification=stands)])
         await work.ledger.save_told([replace(KNOWN, notification=known)])
         await work.ledger.explain([(number, "noc", "no route") for number in (stands, known, past)], NIGHT)
+    await seal(database)
     async with database.begin() as work:
-        await work.outbox.prune(deliveries_before=NIGHT + timedelta(days=90), observations_before=NIGHT)
+        await work.chain.prune(NIGHT, deliveries_before=NIGHT + timedelta(days=90), observations_before=NIGHT)
         assert set(await work.outbox.notifications([stands, known, past])) == {stands, known}
         [after] = await work.outbox.promise([(told("after"), [])])
         assert after not in {stands, known}

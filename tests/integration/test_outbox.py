@@ -15,6 +15,7 @@ from notifier.domain.pacing import Sent
 from notifier.ports import Claimed, Database, Outcome, Refused, Settlement, TryAgain
 from tests.support.deliveries import LATER, LEASED, claim, promise, put, sent, settle, told
 from tests.support.examples import NIGHT, seconds
+from tests.support.sealing import seal
 
 OPEN, UPDATE, CLOSE = Action.OPEN, Action.UPDATE, Action.CLOSE
 
@@ -201,8 +202,9 @@ async def test_only_what_is_settled_and_old_is_forgotten(database: Database) -> 
     await put(database, promise(), promise(lane="b"))
     settled, _ = await claim(database)
     await settle(database, sent(settled))
+    await seal(database)
     async with database.begin() as work:
-        await work.outbox.prune(deliveries_before=NIGHT + timedelta(days=90), observations_before=NIGHT)
+        await work.chain.prune(NIGHT, deliveries_before=NIGHT + timedelta(days=90), observations_before=NIGHT)
     assert titles(await claim(database, now=LEASED)) == ["title 1"]
 
 

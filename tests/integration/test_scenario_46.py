@@ -32,6 +32,7 @@ from sqlalchemy import func, select
 
 from notifier.adapters.database import tables
 from notifier.adapters.database.database import SqlDatabase, SqlUnitOfWork
+from notifier.adapters.database.verifying import Verifying
 from notifier.domain.condition import LISTED, REMOVED
 from notifier.domain.decision import Policy
 from notifier.domain.flapping import Flapping
@@ -63,6 +64,18 @@ FIGURES: Counter[str] = Counter()
 
 PAGERS = ("pager", "backup")
 LINKS = (LINK, replace(LINK, name="icon-ams-02"), replace(LINK, name="icon-fra-01", site="fra-a"))
+
+
+async def holds(work: SqlUnitOfWork) -> None:
+    """See that the chain of the record holds, whatever was killed and removed meanwhile."""
+    for account in await work.chain.unsealed():
+        while await work.chain.seal(account):
+            pass
+    record = Verifying(work.conn)
+    for account in await record.accounts():
+        walk = await record.walk(account)
+        assert walk.first is None
+        assert walk.entries
 
 
 def one_of(choices: Collection[T]) -> st.SearchStrategy[T]:
@@ -119,6 +132,7 @@ class Everything(RuleBasedStateMachine):
             if sys.exc_info()[0] is None:  # else it has failed already
                 self.heal()
                 self.in_step()
+                self.world.write(holds)
         finally:
             logging.getLogger("notifier").removeHandler(self.faults)
             self.world.close()
@@ -269,7 +283,13 @@ class Everything(RuleBasedStateMachine):
     @rule()
     def the_old_is_forgotten(self) -> None:
         before = self.clock.now() - timedelta(minutes=20)
-        self.world.write(lambda work: work.outbox.prune(deliveries_before=before, observations_before=before))
+
+        async def forget(work: SqlUnitOfWork) -> None:
+            for account in await work.chain.unsealed():
+                await work.chain.seal(account)
+            await work.chain.prune(before, deliveries_before=before, observations_before=before)
+
+        self.world.write(forget)
 
     # --- What always holds ----------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Examples that tests share: moments, links, observations."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 from notifier.domain.decision import Decision, Policy, decide
@@ -26,7 +27,8 @@ def sight(word: str) -> Sight:
         case "403":
             return FORBIDDEN
         case _:
-            return Seen(word, f"reason of {word}" if word in {"Down", "Unhealthy"} else None)
+            reason = f"reason of {word}" if word in {"Down", "Unhealthy"} else None
+            return Seen(word, reason, json.dumps({"state": word, "reason": reason}).encode())
 
 
 def observation(word: str, at: datetime, name: str = LINK.name) -> Observation:

@@ -112,6 +112,7 @@ class MemoryUnitOfWork:
         self.record = MemoryRecord(tables)
         self.outbox = MemoryOutbox(tables)
         self.ledger = MemoryLedger(tables.ledger, tables.incidents)
+        self.chain = MemoryChain(tables)
         self.audit = MemoryAuditing(tables)
         self.leases = MemoryLeases(tables.sharing, clock)
         self.budgets = MemoryBudgets(tables.sharing, clock)
@@ -428,7 +429,20 @@ class MemoryOutbox:
     async def waiting_channels(self) -> set[str]:
         return {row.promise.channel for row in self._tables.deliveries if row.outcome is Outcome.PENDING}
 
-    async def prune(self, *, deliveries_before: datetime, observations_before: datetime) -> None:
+
+class MemoryChain:
+    """Keeps `ports.Chain`; what is in memory needs no seal."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def unsealed(self) -> list[str]:
+        return []
+
+    async def seal(self, account: str) -> bool:  # noqa: ARG002
+        return False
+
+    async def prune(self, at: datetime, *, deliveries_before: datetime, observations_before: datetime) -> bool:  # noqa: ARG002
         tables = self._tables
         tables.observations = [seen for seen in tables.observations if seen.at >= observations_before]
         kept = {c.notification for c in tables.ledger.conditions.values()}
@@ -443,6 +457,7 @@ class MemoryOutbox:
         tables.deliveries = [row for row in tables.deliveries if row.notification_id in tables.notifications]
         verdicts = tables.ledger.verdicts.items()
         tables.ledger.verdicts = {key: why for key, why in verdicts if key[0] in tables.notifications}
+        return False
 
 
 def _queue(rows: Iterable[Row]) -> list[Waiting]:

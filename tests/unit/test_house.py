@@ -109,7 +109,7 @@ def test_every_phrase_of_the_log_is_explained() -> None:
     [
         ("run check", "uvicorn starlette prometheus_client"),  # only who listens waits for the web server
         (
-            "look deliveries explain ack silence",
+            "look deliveries explain ack silence verify evidence",
             "uvicorn starlette prometheus_client aiohttp httpx apprise apscheduler",
         ),
     ],

@@ -76,6 +76,7 @@ class CloudflareApi:
         self._host = urlsplit(url).hostname or url
         self._proxy = _proxy(url)
         self._credential = credential
+        self._secret = credential.secret.encode()
         self._timeout = timeout
         self._budget = budget
         self._clock = clock
@@ -124,13 +125,16 @@ class CloudflareApi:
         return await self._ask(url, _PAGE_SIZE, partial(read_page, account=self._account))
 
     async def _ask(self, url: httpx.URL, size: int, read: Callable[[bytes], _Read]) -> _Read | Unseen:
-        """Read the body of a 2xx answer of at most `size` bytes."""
+        """Read the body of a 2xx answer of at most `size` bytes; what can't be read is handed on as it came."""
+        body = b""
         try:
             answer, body = await self._exchange(url, size)
+            # Should anything in between echo what it was sent, it goes no further (R33).
+            body = body.replace(self._secret, b"***")
             if not answer.is_success:
-                return Unseen(self._refused(answer, body))
+                return _unread(self._refused(answer, body), body)
             if len(body) > size:
-                return Unseen(malformed(f"it is longer than {size // 1024} KiB"))
+                return _unread(malformed(f"it is longer than {size // 1024} KiB"), body)
             return read(body)
         except MalformedError as error:
             cause = malformed(str(error))
@@ -140,7 +144,7 @@ class CloudflareApi:
             cause = timed_out(self._timeout)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             cause = trouble(error, self._host)
-        return Unseen(cause)
+        return _unread(cause, body)
 
     async def _exchange(self, url: httpx.URL, size: int) -> tuple[httpx.Response, bytes]:
         """Send and receive; reading stops at the first chunk beyond `size`.
@@ -162,9 +166,7 @@ class CloudflareApi:
 
     def _refused(self, answer: httpx.Response, body: bytes) -> Cause:
         now = self._clock.now()
-        # Should anything in between echo what it was sent, it goes no further (R33).
-        safe = body.replace(self._credential.secret.encode(), b"***")
-        cause = refusal(answer.status_code, answer.headers, safe, now)
+        cause = refusal(answer.status_code, answer.headers, body, now)
         if cause.kind is CauseKind.RATE_LIMITED and cause.retry_after is not None:
             self._budget.block(now + cause.retry_after)
         return cause
@@ -204,6 +206,10 @@ class CloudflareApi:
             return
         until = self._budget.blocked_until(now)
         raise _NoPermitError(blocked(until, now) if until else over_budget(self._budget.free_at(now), now))
+
+
+def _unread(cause: Cause, body: bytes) -> Unseen:
+    return Unseen(cause, body[:_STATUS_SIZE] or None)
 
 
 def trusted() -> ssl.SSLContext:

@@ -38,7 +38,7 @@ def read_status(body: bytes) -> Seen:
         raise MalformedError(_instead_of("state", found))
     if not _is_word(state, _STATE):
         raise MalformedError("its state is no word")
-    return Seen(state, _text(found.get("reason"), _REASON))
+    return Seen(state, _text(found.get("reason"), _REASON), body)
 
 
 def read_page(body: bytes, account: str) -> Page:

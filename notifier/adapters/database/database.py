@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.adapters.database import counting, schema
 from notifier.adapters.database.auditing import SqlAuditing
 from notifier.adapters.database.budgets import SqlBudgets
+from notifier.adapters.database.chain import SqlChain
 from notifier.adapters.database.engine import SqliteLock, connection, open_engine, open_reading_engine
+from notifier.adapters.database.entering import Entering
 from notifier.adapters.database.insight import SqlInsight
 from notifier.adapters.database.journal import Journal
 from notifier.adapters.database.leases import SqlLeases
@@ -18,6 +20,7 @@ from notifier.adapters.database.moment import Moment, server_time
 from notifier.adapters.database.outbox import SqlOutbox
 from notifier.adapters.database.reading import Reading
 from notifier.adapters.database.record import SqlRecord
+from notifier.adapters.database.verifying import Verifying
 from notifier.adapters.database.watched import SqlWatched
 from notifier.errors import DatabaseUnreachableError, SchemaError
 from notifier.ports import Clock, Counts
@@ -30,9 +33,11 @@ class SqlUnitOfWork:
         self.conn = conn
         self._watched = SqlWatched(conn)
         self.journal = Journal(conn)
-        self._record = SqlRecord(conn, self.journal)
-        self._ledger = SqlLedger(conn, self.journal)
-        self._outbox = SqlOutbox(conn, self.journal)
+        self._entering = Entering(conn)
+        self._record = SqlRecord(conn, self.journal, self._entering)
+        self._ledger = SqlLedger(conn, self.journal, self._entering)
+        self._outbox = SqlOutbox(conn, self.journal, self._entering)
+        self._chain = SqlChain(conn)
         self._audit = SqlAuditing(conn)
         self._leases = SqlLeases(conn, moment)
         self._budgets = SqlBudgets(conn, moment)
@@ -58,6 +63,11 @@ class SqlUnitOfWork:
         return self._outbox
 
     @property
+    def chain(self) -> SqlChain:
+        """What seals it."""
+        return self._chain
+
+    @property
     def audit(self) -> SqlAuditing:
         """Whether it adds up."""
         return self._audit
@@ -71,6 +81,11 @@ class SqlUnitOfWork:
     def budgets(self) -> SqlBudgets:
         """Who may ask how often."""
         return self._budgets
+
+    async def flush(self) -> None:
+        """Write what the parts have taken down."""
+        await self.journal.flush()
+        await self._entering.flush()
 
 
 class SqlDatabase:
@@ -108,7 +123,7 @@ class SqlDatabase:
         async with connection(self.engine) as conn:
             work = SqlUnitOfWork(conn, self._moment)
             yield work
-            await work.journal.flush()
+            await work.flush()
 
     def insight(self, clock: Clock, redact: Callable[[str], str]) -> SqlInsight:
         """Return what answers people's questions beside the work; `clock` is the one that people have.
@@ -128,6 +143,18 @@ class SqlDatabase:
         await self.require()
         async with connection(self.engine) as conn:
             yield Reading(conn)
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[AsyncConnection]:
+        """See all as it is at one moment, beside whoever writes it."""
+        async with connection(self.reading_engine) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def verify(self) -> AsyncIterator[Verifying]:
+        """Verify the record as it is at one moment."""
+        async with self.look() as conn:
+            yield Verifying(conn)
 
     async def counts(self) -> Counts:
         """Count what is open and what waits."""

@@ -29,7 +29,9 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
+from notifier.adapters.database.entering import Entering
 from notifier.adapters.database.journal import Journal
+from notifier.domain.chain import EntryKind
 from notifier.domain.condition import Condition
 from notifier.domain.incident import NOBODYS, Acknowledgement, Subject, key_of
 from notifier.domain.suppression import Silence
@@ -43,9 +45,10 @@ _SUBJECT = ("kind", "account", "subject")
 class SqlLedger:
     """Keeps `ports.Ledger` on either database."""
 
-    def __init__(self, conn: AsyncConnection, journal: Journal) -> None:
+    def __init__(self, conn: AsyncConnection, journal: Journal, entering: Entering) -> None:
         self._conn = conn
         self._journal = journal
+        self._entering = entering
         self._postgresql = conn.dialect.name == "postgresql"
 
     async def lock(self, *accounts: str) -> None:
@@ -185,7 +188,7 @@ class SqlLedger:
     async def act(self, *, at: datetime, by: str, act: str, target: str, comment: str) -> None:
         """Keep what an operator did."""
         values = {"at": at, "done_by": by, "act": act, "target": target, "comment": comment}
-        await self._conn.execute(insert(tables.acts).values(values))
+        self._entering.note(EntryKind.ACT, await self._conn.execute(_ACT, values))
         self._journal.note("act", at, NOBODYS, target, by=by, act=act, comment=comment)
 
     async def explain(self, verdicts: Collection[tuple[int, str, str]], at: datetime) -> None:
@@ -265,6 +268,7 @@ _AT_SITES = select(tables.conditions).where(
 )
 _CONDITIONS = _of_subjects(tables.conditions)
 _TOLD = _of_subjects(tables.told)
+_ACT = insert(tables.acts).returning(tables.acts)
 _SILENCES = (
     select(tables.silences)
     .where(tables.silences.c.from_at <= bindparam("at"), tables.silences.c.until_at > bindparam("at"))

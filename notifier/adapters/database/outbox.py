@@ -13,7 +13,6 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    delete,
     exists,
     func,
     insert,
@@ -23,10 +22,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.adapters.database import rows, tables
+from notifier.adapters.database import rows
+from notifier.adapters.database.entering import Entering
 from notifier.adapters.database.journal import Journal
-from notifier.adapters.database.tables import attempts, deliveries, notifications, observations
+from notifier.adapters.database.tables import attempts, deliveries, notifications
 from notifier.domain.backoff import due_as_of
+from notifier.domain.chain import EntryKind
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
 from notifier.domain.pacing import Sent
@@ -41,15 +42,17 @@ _CLAIMS = 1  # which of the database's advisory locks are those of claims
 class SqlOutbox:
     """Keeps `ports.Outbox` on either database."""
 
-    def __init__(self, conn: AsyncConnection, journal: Journal) -> None:
+    def __init__(self, conn: AsyncConnection, journal: Journal, entering: Entering) -> None:
         self._conn = conn
         self._journal = journal
+        self._entering = entering
 
     async def promise(self, promised: Collection[tuple[Notification, Collection[Promise]]]) -> list[int]:
         """Write notifications, each with its deliveries; return the notifications' ids."""
         if not promised:
             return []
         written = (await self._conn.execute(_SAY, [rows.from_notification(told) for told, _ in promised])).all()
+        self._entering.note(EntryKind.NOTIFICATION, written)
         values = [
             rows.values(promise) | {"notification": row.id, "outcome": Outcome.PENDING, "attempts": 0}
             for row, (_, promises) in zip(written, promised, strict=True)
@@ -138,7 +141,9 @@ class SqlOutbox:
         held = [each for each in settlements if owners.get(each.claimed.id) == (each.owner, each.claimed.attempt)]
         if held:
             await self._conn.execute(_SETTLE, [_settled(settlement) for settlement in held])
-            await self._conn.execute(_ATTEMPT, [_attempt(settlement) for settlement in held])
+            written = await self._conn.execute(_ATTEMPT, [_attempt(settlement) for settlement in held])
+            accounts = {s.claimed.id: s.claimed.notification.account for s in held}
+            self._entering.note(EntryKind.ATTEMPT, written, lambda row: accounts[row.delivery])
         for s in held:
             if s.outcome is not Outcome.PENDING:
                 self._note(s.claimed, s.outcome, s.ended_at, s.cause)
@@ -255,28 +260,6 @@ class SqlOutbox:
         found = await self._conn.execute(select(d.c.channel).where(d.c.outcome == Outcome.PENDING).distinct())
         return {row.channel for row in found}
 
-    async def prune(self, *, deliveries_before: datetime, observations_before: datetime) -> None:
-        """Forget settled deliveries, with their notifications, and observations older than they are kept.
-
-        Words that may still be said stay: those of how a subject stands, and those that a channel was last told.
-        """
-        d, n = deliveries, notifications
-        unsettled = exists().where(
-            d.c.notification == n.c.id,
-            or_(
-                d.c.outcome == Outcome.PENDING,
-                func.coalesce(d.c.settled_at, n.c.recorded_at) >= deliveries_before,
-            ),
-        )
-        spoken = select(tables.conditions.c.notification).union_all(select(tables.told.c.notification))
-        old = and_(n.c.recorded_at < deliveries_before, ~unsettled, n.c.id.not_in(spoken))
-        await self._conn.execute(delete(n).where(old))
-        await self._conn.execute(delete(observations).where(observations.c.at < observations_before))
-        e = tables.events.c
-        # The newest stays: from it SQLite knows which numbers it has given.
-        older = and_(e.at < observations_before, e.id < select(func.max(e.id)).scalar_subquery())
-        await self._conn.execute(delete(tables.events).where(older))
-
 
 # Put together once: that takes longer than to run them.
 
@@ -364,9 +347,9 @@ def _under_way() -> Select[Any]:
     return select(d.lane).distinct().where(leased)
 
 
-_SAY = insert(notifications).returning(notifications.c.id, sort_by_parameter_order=True)
+_SAY = insert(notifications).returning(notifications, sort_by_parameter_order=True)
 _PROMISE = insert(deliveries)
-_ATTEMPT = insert(attempts)
+_ATTEMPT = insert(attempts).returning(attempts)
 _WORDS = select(notifications.c.id, notifications.c.content).where(
     notifications.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -459,4 +442,6 @@ def _attempt(s: Settlement) -> rows.Values:
         "outcome": s.outcome,
         "code": s.answer.code,
         "cause": s.cause and s.cause[:_CAUSE_LENGTH],
+        "channel": s.claimed.promise.channel,
+        "receipt": s.answer.receipt if isinstance(s.answer, Accepted) else None,
     }

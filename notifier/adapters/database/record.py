@@ -8,7 +8,9 @@ from sqlalchemy import Select, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
+from notifier.adapters.database.entering import Entering
 from notifier.adapters.database.journal import Journal
+from notifier.domain.chain import EntryKind
 from notifier.domain.decision import Gap, Transition
 from notifier.domain.incident import Incident, IncidentKind, incident_key
 from notifier.domain.observation import Observation
@@ -20,20 +22,22 @@ _TOLD = ("number", "change", "before", "after", "reason", "last_seen_before", "f
 class SqlRecord:
     """Keeps `ports.Record` on either database."""
 
-    def __init__(self, conn: AsyncConnection, journal: Journal) -> None:
+    def __init__(self, conn: AsyncConnection, journal: Journal, entering: Entering) -> None:
         self._conn = conn
         self._journal = journal
+        self._entering = entering
 
     async def observations(self, observations: Collection[Observation]) -> None:
         """Keep observations."""
         if observations:
             values = [rows.from_observation(seen) for seen in observations]
-            await self._conn.execute(_OBSERVATIONS, values)
+            self._entering.note(EntryKind.OBSERVATION, await self._conn.execute(_OBSERVATIONS, values))
 
     async def transitions(self, transitions: Collection[Transition]) -> None:
         """Keep transitions."""
         if transitions:
-            await self._conn.execute(_TRANSITIONS, [rows.values(t) for t in transitions])
+            written = await self._conn.execute(_TRANSITIONS, [rows.values(t) for t in transitions])
+            self._entering.note(EntryKind.TRANSITION, written)
         for t in transitions:
             told = {key: getattr(t, key) for key in _TOLD}
             key = t.incident and incident_key(IncidentKind.INTERCONNECT, t.account, t.name, t.incident)
@@ -42,7 +46,8 @@ class SqlRecord:
     async def gaps(self, gaps: Collection[Gap]) -> None:
         """Keep gaps."""
         if gaps:
-            await self._conn.execute(_GAPS, [rows.values(gap) for gap in gaps])
+            written = await self._conn.execute(_GAPS, [rows.values(gap) for gap in gaps])
+            self._entering.note(EntryKind.GAP, written)
 
     async def open_incidents(self, incidents: Collection[Incident]) -> None:
         """Keep new incidents."""
@@ -103,9 +108,9 @@ def _last() -> Select[Any]:
     )
 
 
-_OBSERVATIONS = insert(tables.observations)
-_TRANSITIONS = insert(tables.transitions)
-_GAPS = insert(tables.gaps)
+_OBSERVATIONS = insert(tables.observations).returning(tables.observations)
+_TRANSITIONS = insert(tables.transitions).returning(tables.transitions)
+_GAPS = insert(tables.gaps).returning(tables.gaps)
 _INCIDENTS = insert(tables.incidents)
 _BY_KEY = select(tables.incidents).where(tables.incidents.c.key.in_(bindparam("keys", expanding=True)))
 _CLOSE = (

@@ -12,7 +12,7 @@ from notifier.domain.incident import Acknowledgement, Incident, IncidentKind, Su
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.matching import Matcher
 from notifier.domain.notification import Kind, Notification
-from notifier.domain.observation import Cause, CauseKind, Observation, Unseen
+from notifier.domain.observation import Cause, CauseKind, Observation, Unseen, answer_of
 from notifier.domain.site import Member
 from notifier.domain.state import Candidate, State
 from notifier.domain.status import Severity
@@ -76,6 +76,7 @@ def from_state(state: State) -> Values:
         "sightings": c.sightings,
         "first_seen_at": c.first_seen_at.isoformat(),
         "last_seen_before": c.last_seen_before.isoformat() if c.last_seen_before else None,
+        "answers": list(c.answers),
     }
     return {
         "account": state.account,
@@ -124,6 +125,7 @@ def to_candidate(json: Values | None) -> Candidate | None:
         sightings=json["sightings"],
         first_seen_at=datetime.fromisoformat(json["first_seen_at"]),
         last_seen_before=datetime.fromisoformat(before) if before else None,
+        answers=tuple(json.get("answers", ())),  # an older release kept none
     )
 
 
@@ -161,7 +163,9 @@ def to_view(row: Row[Any]) -> View:
 
 def from_observation(seen: Observation) -> Values:
     """Make a row of an observation."""
+    answer, answer_hash = answer_of(seen.sight) or (None, None)
     row: Values = {"account": seen.account, "name": seen.name, "at": seen.at}
+    row |= {"answer": answer, "answer_hash": answer_hash}
     if isinstance(seen.sight, Unseen):
         return row | {"status": None, "reason": None, "cause": from_cause(seen.sight.cause)}
     return row | {"status": seen.sight.status, "reason": seen.sight.reason, "cause": None}

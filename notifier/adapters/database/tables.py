@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0004"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
+HEAD = "0005"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -142,6 +143,8 @@ observations = Table(
     _text("status", nullable=True),
     _text("reason", nullable=True),
     Column("cause", JSON(none_as_null=True)),
+    _text("answer", nullable=True),
+    _text("answer_hash", nullable=True),
     Index(None, "account", "name", "at"),
     Index(None, "at"),
 )
@@ -165,6 +168,7 @@ transitions = Table(
     Column("incident", Integer),
     _at("problem_since"),
     _flag("flapping"),
+    Column("answers", JSON(none_as_null=True)),
     UniqueConstraint("account", "name", "number"),
     Index(None, "confirmed_at"),
 )
@@ -253,6 +257,8 @@ attempts = Table(
     Column("code", Integer),
     _text("cause", nullable=True),
     _text("message", nullable=True),
+    _text("channel", nullable=True),
+    _text("receipt", nullable=True),
     Index(None, "started_at"),
 )
 
@@ -359,6 +365,61 @@ events = Table(
     Column("content", JSON, nullable=False),
     Index(None, "written_by", "id"),
     Index(None, "at"),
+)
+
+# What was recorded, about one row each, and is not sealed yet.
+unsealed = Table(
+    "unsealed",
+    metadata,
+    _id(),
+    _text("account"),
+    Column("kind", String(20), nullable=False),
+    Column("row", _Id, nullable=False),
+    Column("part", Integer),
+    _at("at", nullable=False),
+    _text("about"),
+    Column("digest", LargeBinary, nullable=False),
+    Index(None, "account", "id"),
+)
+
+# What is sealed. A run that retention has removed has its last `number`, its first (`row`), and its `counts`.
+chain = Table(
+    "chain",
+    metadata,
+    _text("account", primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(20), nullable=False),
+    Column("row", BigInteger, nullable=False),
+    Column("part", Integer),
+    _at("at"),
+    _text("about", nullable=True),
+    Column("digest", LargeBinary),
+    Column("hash", LargeBinary, nullable=False),
+    Column("counts", JSON(none_as_null=True)),
+    Index(None, "kind", "row"),
+)
+
+# Where each account's chain ends; `lasting` and `base` are the last entry's that is never removed.
+heads = Table(
+    "heads",
+    metadata,
+    _text("account", primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("lasting", BigInteger, nullable=False),
+    Column("base", LargeBinary, nullable=False),
+)
+
+# What retention has removed from the record: how many entries of each kind, and before which moments.
+retentions = Table(
+    "retentions",
+    metadata,
+    _id(),
+    _text("account"),
+    _at("at", nullable=False),
+    _at("observations_before", nullable=False),
+    _at("deliveries_before", nullable=False),
+    Column("removed", JSON, nullable=False),
 )
 
 # The replicas that are at work, with what each is configured for; `seen_at` is the database's time.
