@@ -26,6 +26,7 @@ _COMMANDS = {
     "incidents": "look",
     "deliveries": "deliveries",
     "explain": "explain",
+    "report": "report",
     "ack": "ack",
     "unack": "ack",
     "silence": "silence",

@@ -1,6 +1,7 @@
-"""For how much of a time a link was good, bad, or not observed at all. Pure.
+"""For how much of a time a link was good, bad, under maintenance, or not observed at all. Pure.
 
 What nobody saw is neither good nor bad: a link that was Down when it was last seen counts as unobserved from then on.
+Nor was it under maintenance, whatever was planned: that covers good and bad time only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ class Quality(StrEnum):
     """What a stretch of time was, the worst last."""
 
     GOOD = "good"  # no problem: Healthy, or Pending before it ever was
+    MAINTENANCE = "maintenance"  # planned: what the link was meanwhile counts neither way
     UNOBSERVED = "unobserved"
     BAD = "bad"
 
@@ -118,17 +120,32 @@ def stretches(
 
 def overlay(under: Iterable[Stretch], covers: Iterable[Period], quality: Quality) -> tuple[Stretch, ...]:
     """Let some times, in any order, be of a quality whatever lies there; what is outside the stretches is left out."""
-    covers = sorted(covers, key=lambda cover: cover.from_at)
+    apart, place = merged(covers), 0
     found: list[Stretch] = []
     for stretch in under:
         at, end = stretch.period.from_at, stretch.period.until_at
-        for cover in covers:
+        while place < len(apart) and apart[place].from_at < end:
+            cover = apart[place]
             begin, until = max(at, cover.from_at), min(end, cover.until_at)
             if begin < until:
                 found += [Stretch(Period(at, begin), stretch.quality), Stretch(Period(begin, until), quality)]
                 at = until
+            if cover.until_at > end:
+                break  # it goes on in the next
+            place += 1
         found.append(Stretch(Period(at, end), stretch.quality))
     return _joined(found)
+
+
+def merged(periods: Iterable[Period]) -> tuple[Period, ...]:
+    """Make of periods in any order the same time in periods apart, in their order."""
+    apart: list[Period] = []
+    for each in sorted(periods, key=lambda period: period.from_at):
+        if apart and each.from_at <= apart[-1].until_at:
+            apart[-1] = Period(apart[-1].from_at, max(apart[-1].until_at, each.until_at))
+        else:
+            apart.append(each)
+    return tuple(apart)
 
 
 def totals(found: Iterable[Stretch]) -> dict[Quality, timedelta]:
@@ -141,12 +158,18 @@ def totals(found: Iterable[Stretch]) -> dict[Quality, timedelta]:
 
 def cells(period: Period, found: Sequence[Stretch], count: int) -> tuple[Cell, ...]:
     """Fold a period's stretches into so many equal cells."""
+    return fold(_divided(period, count), found)
+
+
+def fold(parts: Iterable[Period], found: Sequence[Stretch]) -> tuple[Cell, ...]:
+    """Fold stretches into parts of their period that follow each other."""
     folded, place = [], 0
-    for cell in _divided(period, count):
+    for cell in parts:
         lengths: dict[Quality, timedelta] = {}
         while place < len(found):
             stretch, end = found[place], found[place].period.until_at
-            if length := min(end, cell.until_at) - max(stretch.period.from_at, cell.from_at):
+            length = min(end, cell.until_at) - max(stretch.period.from_at, cell.from_at)
+            if length > timedelta():
                 lengths[stretch.quality] = lengths.get(stretch.quality, timedelta()) + length
             if end > cell.until_at:
                 break  # it goes on in the next
@@ -163,13 +186,14 @@ def _divided(period: Period, count: int) -> tuple[Period, ...]:
 
 
 def _joined(found: Iterable[Stretch]) -> tuple[Stretch, ...]:
-    """Leave out what has no length, and make one of neighbours that are alike."""
+    """Leave out what has no length, and make one of neighbours that are alike and touch."""
     joined: list[Stretch] = []
     for stretch in found:
         if not stretch.period.length:
             continue
-        if joined and joined[-1].quality is stretch.quality:
-            joined[-1] = Stretch(Period(joined[-1].period.from_at, stretch.period.until_at), stretch.quality)
+        last = joined[-1] if joined else None
+        if last and last.quality is stretch.quality and last.period.until_at == stretch.period.from_at:
+            joined[-1] = Stretch(Period(last.period.from_at, stretch.period.until_at), stretch.quality)
         else:
             joined.append(stretch)
     return tuple(joined)
