@@ -13,5 +13,6 @@ NAMES = (
     "storm",
     "replicas",
     "page",
+    "month",
     "endurance",
 )

@@ -133,7 +133,7 @@ def overlay(under: Iterable[Stretch], covers: Iterable[Period], quality: Quality
             if cover.until_at > end:
                 break  # it goes on in the next
             place += 1
-        found.append(Stretch(Period(at, end), stretch.quality))
+        found.append(stretch if at == stretch.period.from_at else Stretch(Period(at, end), stretch.quality))
     return _joined(found)
 
 
@@ -188,12 +188,14 @@ def _divided(period: Period, count: int) -> tuple[Period, ...]:
 def _joined(found: Iterable[Stretch]) -> tuple[Stretch, ...]:
     """Leave out what has no length, and make one of neighbours that are alike and touch."""
     joined: list[Stretch] = []
+    last: Stretch | None = None
     for stretch in found:
-        if not stretch.period.length:
+        period = stretch.period
+        if period.from_at == period.until_at:
             continue
-        last = joined[-1] if joined else None
-        if last and last.quality is stretch.quality and last.period.until_at == stretch.period.from_at:
-            joined[-1] = Stretch(Period(last.period.from_at, stretch.period.until_at), stretch.quality)
+        if last and last.quality is stretch.quality and last.period.until_at == period.from_at:
+            last = joined[-1] = Stretch(Period(last.period.from_at, period.until_at), stretch.quality)
         else:
             joined.append(stretch)
+            last = stretch
     return tuple(joined)

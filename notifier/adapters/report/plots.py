@@ -19,7 +19,7 @@ from notifier.domain.reporting import Lane, Report
 
 _LOOKS: dict[Quality, dict[str, str]] = {
     Quality.GOOD: {"facecolor": "#cfe6d6", "edgecolor": "#cfe6d6"},
-    Quality.MAINTENANCE: {"facecolor": "#a9c6e8", "edgecolor": "#1f4e86", "hatch": "...."},
+    Quality.MAINTENANCE: {"facecolor": "#a9c6e8", "edgecolor": "#1f4e86", "hatch": "xxxxx"},
     Quality.UNOBSERVED: {"facecolor": "#ffffff", "edgecolor": "#5f6368", "hatch": "/////"},
     Quality.BAD: {"facecolor": "#a3160d", "edgecolor": "#a3160d"},
 }
@@ -30,15 +30,14 @@ _WORDS = {
     Quality.UNOBSERVED: "not observed",
 }
 _RC: Any = {
-    "svg.hashsalt": "report",
     "svg.fonttype": "none",  # text stays text
     "font.family": "sans-serif",
-    "font.size": 9,
+    "font.size": 8,
     "hatch.linewidth": 0.5,
     "axes.edgecolor": "#9aa0a6",
     "text.parse_math": False,
 }
-_WIDE, _LANE, _AROUND, _PANEL = 10.0, 0.24, 1.0, 1.1  # inches
+_WIDE, _LANE, _AROUND, _PANEL = 10.0, 0.19, 0.9, 1.0  # inches
 _THIN = 0.0015  # of the width: what was only for a moment is seen all the same
 _MARKS = 12  # at most, along the time
 _NAME = 32  # characters of a name that fit beside a lane
@@ -60,7 +59,7 @@ def timeline(report: Report, heading: Heading) -> Plot:
         "What was shorter than the picture can show is drawn wider. Blank is not watched."
     )
     lanes = report.lanes
-    with rc_context(_RC):
+    with rc_context(_RC | {"svg.hashsalt": "time"}):  # so that ids are the same each time, and of one plot
         figure = Figure(figsize=(_WIDE, len(lanes) * _LANE + _AROUND), layout="constrained")
         axes = figure.subplots()
         for place, lane in enumerate(lanes):
@@ -78,15 +77,21 @@ def timeline(report: Report, heading: Heading) -> Plot:
 
 def by_day(report: Report, heading: Heading) -> Plot:
     """Draw how long the interconnects together were what on each day."""
-    shown = (
+    shown = [
         (Quality.BAD, [times.bad for _, times in report.days]),
         (Quality.MAINTENANCE, [times.maintenance for _, times in report.days]),
         (Quality.UNOBSERVED, [times.unobserved - times.unwatched for _, times in report.days]),
+    ]
+    shown = [(quality, spans) for quality, spans in shown if any(spans) or quality is Quality.BAD]
+    words = (
+        "All interconnects together, each kind of time on a scale of its own; a kind that is not here there was not. "
+        "Time that is not watched is left out."
     )
-    words = "All interconnects together, each kind of time on a scale of its own. Time that is not watched is left out."
-    with rc_context(_RC):
+    with rc_context(_RC | {"svg.hashsalt": "days"}):
         figure = Figure(figsize=(_WIDE, len(shown) * _PANEL + _AROUND / 2), layout="constrained")
-        for axes, (quality, spans) in zip(figure.subplots(len(shown), sharex=True), shown, strict=True):
+        for axes, (quality, spans) in zip(
+            figure.subplots(len(shown), sharex=True, squeeze=False).flat, shown, strict=True
+        ):
             unit, name = _unit(max(spans))
             days = [day for day, _ in report.days]
             axes.bar(
@@ -154,7 +159,7 @@ def _inline(svg: str, title: str, words: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)  # a page knows them
     used = set(re.findall(r"#([\w-]+)", svg))
-    svg = re.sub(r'\sid="([\w-]+)"', lambda found: found[0] if found[1] in used else "", svg)
+    svg = re.sub(r'\sid="([^"]+)"', lambda found: found[0] if found[1] in used else "", svg)
     name = title.lower().replace(" ", "-")
     described = f'role="img" aria-labelledby="{name}-title" aria-describedby="{name}-words"'
     inside = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-words">{escape(words)}</desc>'

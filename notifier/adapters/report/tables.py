@@ -1,7 +1,7 @@
 """The tables of a report for people, the same in Markdown and in HTML."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from notifier.adapters.report.heading import Heading
@@ -10,13 +10,13 @@ from notifier.domain.incident import IncidentKind
 from notifier.domain.reporting import Mean, Report, Summary, Times
 
 _LISTED = 30  # incidents
-_NONE = "-"
+_NONE, _ALL = "-", "All together"
 NO_DATA = "no data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows under a head; the first `words` columns are words, the others figures. `remark` says what is not there."""
+    """Rows under a head, the account first; the first `words` columns are words. `remark` says what is not there."""
 
     title: str
     head: tuple[str, ...]
@@ -51,7 +51,14 @@ def tables(report: Report, heading: Heading) -> list[Table]:
         _by_link(report, heading),
         _incidents(report, heading),
     ]
-    return [table for table in found if table.rows]
+    several = len(heading.names) > 1
+    return [table if several else _without_account(table) for table in found if table.rows]
+
+
+def _without_account(table: Table) -> Table:
+    """Leave out who is the same in all rows; a row of all together loses no word by it."""
+    rows = [(row[0], *row[2:]) if row[0] == _ALL else row[1:] for row in table.rows]
+    return replace(table, head=table.head[1:], rows=rows, words=table.words - 1)
 
 
 def _sites(report: Report, heading: Heading) -> Table:
@@ -90,7 +97,7 @@ def _links(report: Report, heading: Heading) -> Table:
     ]
     if len(rows) > 1:
         silenced = sum((link.silenced for link in report.links), timedelta())
-        rows.append(("All together", "", "", *_times(report.total), _if_any(silenced)))
+        rows.append((_ALL, "", "", *_times(report.total), _if_any(silenced)))
     return Table(
         title="Interconnects", head=("Account", "Site", "Interconnect", *_TIMES, "Silenced"), rows=rows, words=3
     )
@@ -103,7 +110,7 @@ def _by_link(report: Report, heading: Heading) -> Table:
         if link.incidents.count
     ]
     if len(rows) > 1:
-        rows.append(("All together", "", "", *_summary(report.incidents_of_links)))
+        rows.append((_ALL, "", "", *_summary(report.incidents_of_links)))
     return Table(
         title="Incidents by interconnect",
         head=("Account", "Site", "Interconnect", "Incidents", "Open at the end", "Longest", *_MEANS),
