@@ -1,8 +1,10 @@
 """`notifier report`: how available interconnects and sites were in a period, for people and programs."""
 
 import asyncio
+import gc
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -68,7 +70,7 @@ def report(
     desk = Desk(settings, Wanted(), as_json=False)
     period = Period(begin, min(end, now))
 
-    async def read() -> tuple[Report, datetime]:
+    async def read() -> tuple[Reckoning, datetime]:
         async with at(settings) as database, reporting(database.reading_engine, asked) as reading:
             first = await reading.first()
             if first is None:
@@ -88,9 +90,11 @@ def report(
             )
             async for links in reading.sites(period):
                 reckoning.add(links, whole=interconnect is None)
-            return reckoning.report(), first
+            return reckoning, first  # not the report: asyncio writes the whole of what it returns, for nobody
 
-    found, first = asyncio.run(read())
+    with _uncollected():
+        reckoning, first = asyncio.run(read())
+        found = reckoning.report()
     given = (("Account", account), ("Site", site), ("Interconnect", interconnect))
     narrowed = [(label, value) for label, value in given if value is not None]
     if not found.links:
@@ -108,6 +112,16 @@ def report(
         kept=settings.retention.deliveries,
     )
     click.echo(write(found, heading).encode(), nl=False)  # bytes: a line ends as its format wants it
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no cycles among a million small objects that are in none: it takes a third of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _writer(form: str) -> _Written:

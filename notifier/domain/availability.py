@@ -71,6 +71,7 @@ class Cell:
         return self.lengths.get(quality, timedelta()) / self.period.length if self.period.length else 0.0
 
 
+_NONE = timedelta()
 _BADNESS = {quality: place for place, quality in enumerate(Quality)}
 
 
@@ -110,17 +111,20 @@ def stretches(
     `before` is what was believed of the link at its start: unobserved if it was not known yet. `turns` are the link's
     in their order; one that was before the period counts from its start. `unseen` are its gaps, and when it was blind.
     """
-    begun = [Turn(period.from_at, before)]
+    believed, at, quality = list[Stretch](), period.from_at, before
     for turn in turns:
-        begun.append(Turn(min(max(turn.at, begun[-1].at), period.until_at), turn.quality))
-    ends = [*(turn.at for turn in begun[1:]), period.until_at]
-    believed = [Stretch(Period(turn.at, end), turn.quality) for turn, end in zip(begun, ends, strict=True)]
+        until = min(max(turn.at, at), period.until_at)
+        believed.append(Stretch(Period(at, until), quality))
+        at, quality = until, turn.quality
+    believed.append(Stretch(Period(at, period.until_at), quality))
     return overlay(believed, unseen, Quality.UNOBSERVED)
 
 
 def overlay(under: Iterable[Stretch], covers: Iterable[Period], quality: Quality) -> tuple[Stretch, ...]:
     """Let some times, in any order, be of a quality whatever lies there; what is outside the stretches is left out."""
     apart, place = merged(covers), 0
+    if not apart:
+        return _joined(under)
     found: list[Stretch] = []
     for stretch in under:
         at, end = stretch.period.from_at, stretch.period.until_at
@@ -152,7 +156,9 @@ def totals(found: Iterable[Stretch]) -> dict[Quality, timedelta]:
     """Add up how long it was what; what it never was is not named."""
     lengths: dict[Quality, timedelta] = {}
     for stretch in found:
-        lengths[stretch.quality] = lengths.get(stretch.quality, timedelta()) + stretch.period.length
+        period, quality = stretch.period, stretch.quality
+        length = period.until_at - period.from_at
+        lengths[quality] = lengths[quality] + length if quality in lengths else length
     return lengths
 
 
@@ -165,13 +171,15 @@ def fold(parts: Iterable[Period], found: Sequence[Stretch]) -> tuple[Cell, ...]:
     """Fold stretches into parts of their period that follow each other."""
     folded, place = [], 0
     for cell in parts:
+        begin, until = cell.from_at, cell.until_at
         lengths: dict[Quality, timedelta] = {}
         while place < len(found):
-            stretch, end = found[place], found[place].period.until_at
-            length = min(end, cell.until_at) - max(stretch.period.from_at, cell.from_at)
-            if length > timedelta():
-                lengths[stretch.quality] = lengths.get(stretch.quality, timedelta()) + length
-            if end > cell.until_at:
+            stretch, quality = found[place].period, found[place].quality
+            end = stretch.until_at
+            length = (min(until, end)) - (max(begin, stretch.from_at))
+            if length > _NONE:
+                lengths[quality] = lengths[quality] + length if quality in lengths else length
+            if end > until:
                 break  # it goes on in the next
             place += 1
         folded.append(Cell(cell, lengths))

@@ -7,7 +7,8 @@ period to the second.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, tzinfo
-from itertools import chain, groupby
+from itertools import chain
+from operator import itemgetter
 
 from notifier.domain.availability import (
     Period,
@@ -28,6 +29,7 @@ from notifier.domain.matching import Matcher
 from notifier.domain.suppression import Silence
 
 _ZERO, _SECOND, _DAY = timedelta(), timedelta(seconds=1), timedelta(days=1)
+_AFTER = {change: quality_after(change) for change in Change}  # asked of each move of a year
 _BEST_FIRST = (Quality.GOOD, Quality.UNOBSERVED, Quality.MAINTENANCE, Quality.BAD)
 _GROUPS, _LANES = 6, 3  # sites whose past is kept to be drawn, and interconnects of each: the worst
 
@@ -271,7 +273,7 @@ def past(link: LinkRecord, period: Period, planned: Iterable[Period]) -> tuple[S
     it was last seen or listed.
     """
     before = quality_before(link.moves[0].change, link.moves[0].before) if link.moves else Quality.UNOBSERVED
-    turns = [Turn(cut(move.first_seen_at), quality_after(move.change)) for move in link.moves]
+    turns = [Turn(cut(move.first_seen_at), _AFTER[move.change]) for move in link.moves]
     believed = stretches(period, before=before, turns=turns, unseen=())
     watched = [each for each in believed if each.quality is not Quality.UNOBSERVED]
     unseen = [Period(cut(gap.from_at), cut(gap.until_at)) for gap in link.gaps]
@@ -296,19 +298,16 @@ def times_of(lengths: Mapping[Quality, timedelta], period: Period) -> Times:
 
 def together(tracks: Iterable[Sequence[Stretch]]) -> Iterator[tuple[Period, Mapping[Quality, int]]]:
     """Say of each time, in order, how many links were what; of time in which none was watched nothing."""
-    steps = sorted(
-        step
-        for each in chain.from_iterable(tracks)
-        for step in ((each.period.from_at, each.quality, 1), (each.period.until_at, each.quality, -1))
-    )
+    steps: list[tuple[datetime, Quality, int]] = []
+    for each in chain.from_iterable(tracks):
+        steps += [(each.period.from_at, each.quality, 1), (each.period.until_at, each.quality, -1)]
     counts = dict.fromkeys(Quality, 0)
-    since: datetime | None = None
-    for at, at_once in groupby(steps, key=lambda step: step[0]):
-        if since is not None and any(counts.values()):
-            yield Period(since, at), dict(counts)
-        for _, quality, change in at_once:
-            counts[quality] += change
-        since = at
+    since, watched = datetime.min.replace(tzinfo=UTC), 0
+    for at, quality, change in sorted(steps, key=itemgetter(0)):
+        if watched and since < at:
+            yield Period(since, at), counts.copy()
+        counts[quality] += change
+        since, watched = at, watched + change
 
 
 def quality_of_site(counts: Mapping[Quality, int]) -> Quality:
@@ -384,7 +383,7 @@ class Reckoning:
             sites=tuple(self._sites),
             total=sum((link.times for link in self._links), Times()),
             incidents_of_links=self._summary(of_links),
-            incidents=tuple(sorted(self._incidents, key=lambda each: each.within, reverse=True)),
+            incidents=tuple(sorted(self._incidents, key=lambda each: (-each.within, each.opened_at, each.key))),
             days=tuple(zip(self._days, self._by_day, strict=True)),
             lanes=tuple(chain.from_iterable(group.lanes for group in self._worst)),
         )

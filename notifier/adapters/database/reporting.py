@@ -32,6 +32,7 @@ from notifier.ports import Outcome
 
 # What is told under an incident's key when it is over.
 _ENDS = (Kind.RECOVERED, Kind.REMOVED, Kind.UP, Kind.CALM, Kind.SITE_BACK, Kind.SEEN_AGAIN)
+_CHANGES = {change.value: change for change in Change}
 _ROWS = 2000  # that are fetched at once
 
 _Link = tuple[str, str]
@@ -118,13 +119,13 @@ class SqlReporting:
 
     async def _with_moves(self, links: Sequence[Any], period: Period) -> AsyncIterator[tuple[Any, list[Move]]]:
         """Give each link its moves, which come in the same order."""
-        place, moves = 0, list[Move]()
-        async for row in self._stream(moves_of(period, self._asked)):
-            while (links[place].account, links[place].name) != (row[0], row[1]):
-                yield links[place], moves
-                place, moves = place + 1, []
-            moves.append(Move(Change(row[2]), *row[3:]))
-        for link in links[place:]:
+        done, moves = 0, list[Move]()
+        async for place, change, *rest in self._stream(moves_of(period, self._asked)):
+            while done < place - 1:
+                yield links[done], moves
+                done, moves = done + 1, []
+            moves.append(Move(_CHANGES[change], *rest))
+        for link in links[done:]:
             yield link, moves
             moves = []
 
@@ -132,8 +133,9 @@ class SqlReporting:
         """Yield rows; on PostgreSQL without holding them all. SQLite's driver is asked once and has them."""
         if self._conn.dialect.name == "postgresql":
             async with self._conn.stream(query.execution_options(yield_per=_ROWS)) as found:
-                async for row in found:
-                    yield row
+                async for part in found.partitions():
+                    for row in part:
+                        yield row
         else:
             for row in await self._conn.execute(query):
                 yield row
@@ -155,21 +157,17 @@ def links_of(asked: Asked) -> Select[Any]:
     query = select(i.account, i.name, i.site, i.watched, s.last_seen_at)
     query = query.join_from(interconnects, states, and_(s.account == i.account, s.name == i.name), isouter=True)
     query = query.where(*asked.of(i.account, i.name))
-    return query.order_by(*_in_order(i))
-
-
-def _in_order(link: Any) -> tuple[Any, ...]:
-    return link.account, link.site.is_(None), link.site, link.name
+    return query.order_by(*_IN_ORDER)
 
 
 def moves_of(period: Period, asked: Asked) -> Select[Any]:
-    """Find the transitions in a period with each link's last before and first after, in the order of `links_of`.
+    """Find the transitions in a period with each link's last before and first after; each with the place of its link.
 
-    A link's transitions are numbered without gaps: those in the period say which number is the last before it, and
-    which the first after. Of a link that has none in it, the last before is looked for from the newest backwards.
+    Places count from 1 in the order of `links_of`. A link's transitions are numbered without gaps: those in the period
+    say which number is the last before it, and which the first after. Of a link that has none in it, the last before
+    is looked for from the newest backwards.
     """
     t, i = transitions.c, interconnects.c
-    moves = t.account, t.name, t.change, t.before, t.last_seen_before, t.first_seen_at, t.confirmed_at, t.incident
     within = (t.confirmed_at >= period.from_at, t.confirmed_at < period.until_at, *asked.of(t.account, t.name))
     inside = (
         select(t.account, t.name, (func.min(t.number) - 1).label("low"), (func.max(t.number) + 1).label("high"))
@@ -185,28 +183,30 @@ def moves_of(period: Period, asked: Asked) -> Select[Any]:
         .limit(1)
         .scalar_subquery()
     )
-    low = func.coalesce(inside.c.low, last, 0)
-    around = (
-        select(i.account, i.name, low.label("low"), func.coalesce(inside.c.high, last + 1, 1).label("high"))
+    links = (
+        select(
+            *(i.account, i.name),
+            func.coalesce(inside.c.low, last, 0).label("low"),
+            func.coalesce(inside.c.high, last + 1, 1).label("high"),
+            func.row_number().over(order_by=_IN_ORDER).label("place"),
+        )
         .join_from(interconnects, inside, and_(inside.c.account == i.account, inside.c.name == i.name), isouter=True)
         .where(*asked.of(i.account, i.name))
-        .cte("around")
+        .cte("links")
     )
-    a = around.c
-    edges = union_all(
-        select(a.account, a.name, a.low.label("number")), select(a.account, a.name, a.high.label("number"))
-    ).subquery("edges")
-    e = edges.c
-    its = and_(t.account == e.account, t.name == e.name, t.number == e.number)
-    found = union_all(
-        select(*moves, t.number).where(*within), select(*moves, t.number).join_from(edges, transitions, its)
-    ).subquery("found")
-    f = found.c
-    return (
-        select(*(f[column.name] for column in moves))
-        .join_from(found, interconnects, and_(i.account == f.account, i.name == f.name))
-        .order_by(*_in_order(i), f.number)
+    its = and_(t.account == links.c.account, t.name == links.c.name)
+    moves = (
+        select(
+            *(links.c.place, t.change, t.before, t.last_seen_before, t.first_seen_at, t.confirmed_at, t.incident),
+            t.number,
+        ).join_from(transitions, links, and_(its, more))
+        for more in (and_(*within), t.number == links.c.low, t.number == links.c.high)
     )
+    found = union_all(*moves).subquery("found").c
+    return select(*list(found)[:-1]).order_by(found.place, found.number)
+
+
+_IN_ORDER = (interconnects.c.account, interconnects.c.site.is_(None), interconnects.c.site, interconnects.c.name)
 
 
 def gaps_of(period: Period, asked: Asked) -> Select[Any]:
@@ -244,7 +244,6 @@ def incidents_of(period: Period, asked: Asked) -> Select[Any]:
         )
         .join_from(incidents, told, told.c.incident_key == i.key, isouter=True)
         .where(these)
-        .order_by(i.opened_at, i.id)
     )
 
 

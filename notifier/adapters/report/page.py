@@ -9,11 +9,13 @@ from notifier.adapters.report.plots import by_day, timeline
 from notifier.adapters.report.tables import facts, tables
 from notifier.domain.reporting import Report
 
+TEMPLATES = Path(__file__).parent / "templates"
+
 
 def to_html(report: Report, heading: Heading) -> str:
     """Return the page."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
