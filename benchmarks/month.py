@@ -5,6 +5,7 @@ it. The year is made by the server, with what a report does not read too: ten mi
 """
 
 import asyncio
+import resource
 import time
 from datetime import timedelta
 from typing import Any
@@ -35,28 +36,41 @@ _CASES = (
 
 
 async def measure(links: int, transitions: int, observations: int, rounds: int) -> list[dict[str, Any]]:
-    """Fill a database, and ask for each case so many times."""
-    with postgresql() as server, folder() as place:
+    """Fill a database, and ask it."""
+    with postgresql() as server:
         url = server.create_database()
         database = SqlDatabase(url)
         await database.prepare(migrate=True)
         await database.close()
         await fill(url, links=links, transitions=transitions, observations=observations, told=_TOLD)
+        return await ask(url, rounds)
+
+
+async def ask(url: str, rounds: int) -> list[dict[str, Any]]:
+    """Ask for each case so many times; `cpu_s` is the command's, without the server's."""
+    rows = []
+    with folder() as place:
         path = configure(
             place, url, "http://127.0.0.1:1/client/v4", {"nobody": "json://127.0.0.1:9/"}, accounts=_ACCOUNTS
         )
-        rows = []
         for what, (begin, end, form, *narrowed) in _CASES:
-            took, size = [], 0
+            wall, cpu, size = list[float](), list[float](), 0
             for _ in range(rounds):
-                began = time.monotonic()
+                began, used = time.monotonic(), _children_s()
                 asked = ("report", "--from", begin, "--to", end, "--format", form, *narrowed)
                 ran = await notifier("--config", str(path), *asked, folder=place, environ=_AS_INSTALLED)
-                took.append(time.monotonic() - began)
+                wall.append(time.monotonic() - began)
+                cpu.append(_children_s() - used)
                 assert ran.code == 0, ran
                 size = len(ran.stdout)
-            rows.append({"what": what, "s": median(took), "s_longest": round(max(took), 3), "kib": size // 1024})
-        return rows
+            rows.append({"what": what, "s": median(wall), "cpu_s": median(cpu), "s_longest": round(max(wall), 3)})
+            rows[-1]["kib"] = size // 1024
+    return rows
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 async def main() -> None:

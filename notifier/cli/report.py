@@ -110,6 +110,7 @@ def report(
         names={each.account: desk.name(each.account) for each in found.links},
         partial=[window.name for window in settings.maintenance if is_partial(window)],
         kept=settings.retention.deliveries,
+        shown=desk.printable,
     )
     click.echo(write(found, heading).encode(), nl=False)  # bytes: a line ends as its format wants it
 

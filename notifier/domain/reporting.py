@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from itertools import chain
 from operator import itemgetter
+from typing import NamedTuple
 
 from notifier.domain.availability import (
     Period,
@@ -16,6 +17,7 @@ from notifier.domain.availability import (
     Stretch,
     Turn,
     fold,
+    joined,
     merged,
     overlay,
     quality_after,
@@ -37,8 +39,7 @@ _GROUPS, _LANES = 6, 3  # sites whose past is kept to be drawn, and interconnect
 # --- What is on record ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """Of a transition, what a report needs; `incident` is the number of the one that it belongs to."""
 
     change: Change
@@ -65,8 +66,7 @@ class LinkRecord:
     gaps: tuple[Period, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentRecord:
+class IncidentRecord(NamedTuple):
     """An incident; `told_at` is when the first word of it was accepted, None if none was or it is kept no more.
 
     Of one that was opened before the period it says nothing.
@@ -151,6 +151,7 @@ class IncidentFigures:
 
     `notice` is from when the problem was first seen until it was confirmed, `notice_at_most` from when something else
     was last seen; `tell` is until the first word of it was accepted. All three only if it was opened in the period.
+    `key` is as it is on record.
     """
 
     kind: IncidentKind
@@ -287,17 +288,20 @@ def past(link: LinkRecord, period: Period, planned: Iterable[Period]) -> tuple[S
     return overlay(overlay(watched, planned, Quality.MAINTENANCE), unseen, Quality.UNOBSERVED)
 
 
-def times_of(lengths: Mapping[Quality, timedelta], period: Period) -> Times:
-    """Say how long something was what of a period; what is missing it was not watched, so not observed."""
+def times_of(lengths: Mapping[Quality, timedelta], whole: timedelta) -> Times:
+    """Say how long something was what of a whole; what is missing it was not watched, so not observed."""
     good, bad, maintenance, unobserved = (
         lengths.get(each, _ZERO) for each in (Quality.GOOD, Quality.BAD, Quality.MAINTENANCE, Quality.UNOBSERVED)
     )
-    unwatched = period.length - good - bad - maintenance - unobserved
+    unwatched = whole - good - bad - maintenance - unobserved
     return Times(good=good, bad=bad, maintenance=maintenance, unobserved=unobserved + unwatched, unwatched=unwatched)
 
 
-def together(tracks: Iterable[Sequence[Stretch]]) -> Iterator[tuple[Period, Mapping[Quality, int]]]:
-    """Say of each time, in order, how many links were what; of time in which none was watched nothing."""
+def together(tracks: Iterable[Sequence[Stretch]]) -> Iterator[tuple[datetime, datetime, Mapping[Quality, int]]]:
+    """Say in order from when until when how many links were what; of time in which none was watched nothing.
+
+    What is said holds until the next is asked for: it is the same mapping.
+    """
     steps: list[tuple[datetime, Quality, int]] = []
     for each in chain.from_iterable(tracks):
         steps += [(each.period.from_at, each.quality, 1), (each.period.until_at, each.quality, -1)]
@@ -305,14 +309,17 @@ def together(tracks: Iterable[Sequence[Stretch]]) -> Iterator[tuple[Period, Mapp
     since, watched = datetime.min.replace(tzinfo=UTC), 0
     for at, quality, change in sorted(steps, key=itemgetter(0)):
         if watched and since < at:
-            yield Period(since, at), counts.copy()
+            yield since, at, counts
         counts[quality] += change
         since, watched = at, watched + change
 
 
 def quality_of_site(counts: Mapping[Quality, int]) -> Quality:
     """Say what a site is whose watched links are these: the first of good, unobserved, maintenance, bad that one is."""
-    return next(quality for quality in _BEST_FIRST if counts[quality])
+    for quality in _BEST_FIRST:
+        if counts[quality]:
+            return quality
+    raise ValueError("none of its links is watched")
 
 
 @dataclass(slots=True)
@@ -350,7 +357,7 @@ class Reckoning:
         self._links: list[LinkFigures] = []
         self._sites: list[SiteFigures] = []
         self._incidents: list[IncidentFigures] = []
-        self._by_day = [Times() for _ in self._days]
+        self._by_day: list[dict[Quality, timedelta]] = [{} for _ in self._days]
         self._worst: list[_Group] = []
 
     def add(self, links: Sequence[LinkRecord], *, whole: bool = True) -> None:
@@ -384,13 +391,17 @@ class Reckoning:
             total=sum((link.times for link in self._links), Times()),
             incidents_of_links=self._summary(of_links),
             incidents=tuple(sorted(self._incidents, key=lambda each: (-each.within, each.opened_at, each.key))),
-            days=tuple(zip(self._days, self._by_day, strict=True)),
+            days=tuple(
+                (day, times_of(lengths, day.length * len(self._links)))
+                for day, lengths in zip(self._days, self._by_day, strict=True)
+            ),
             lanes=tuple(chain.from_iterable(group.lanes for group in self._worst)),
         )
 
     def _link(self, link: LinkRecord, track: tuple[Stretch, ...]) -> LinkFigures:
-        for place, cell in enumerate(fold(self._days, track)):
-            self._by_day[place] += times_of(cell.lengths, cell.period)
+        for lengths, cell in zip(self._by_day, fold(self._days, track), strict=True):
+            for quality, length in cell.lengths.items():
+                lengths[quality] = lengths.get(quality, _ZERO) + length
         openings = {move.incident: move for move in reversed(link.moves) if move.change is Change.PROBLEM}
         name, site = self._shown(link.name), link.site and self._shown(link.site)
         its = [
@@ -407,7 +418,7 @@ class Reckoning:
             account=link.account,
             name=name,
             site=site,
-            times=times_of(totals(track), self._period),
+            times=times_of(totals(track), self._period.length),
             silenced=sum((self._overlap(each.from_at, each.until_at) for each in silenced), _ZERO),
             incidents=self._summary(its),
         )
@@ -415,15 +426,15 @@ class Reckoning:
         return figures
 
     def _site(self, account: str, site: str, tracks: Sequence[Sequence[Stretch]]) -> Lane:
-        name, found = self._shown(site), []
+        name, found = self._shown(site), list[Stretch]()
         left: dict[tuple[int, int], timedelta] = {}
-        for period, counts in together(tracks):
-            found.append(Stretch(period, quality_of_site(counts)))
-            if counts[Quality.BAD]:
+        for begin, end, counts in together(tracks):
+            found.append(Stretch(Period(begin, end), quality_of_site(counts)))
+            if bad := counts[Quality.BAD]:
                 watched = sum(counts.values())
-                key = watched - counts[Quality.BAD], watched
-                left[key] = left.get(key, _ZERO) + period.length
-        track = overlay(found, (), Quality.UNOBSERVED)  # joined
+                key = watched - bad, watched
+                left[key] = left.get(key, _ZERO) + (end - begin)
+        track = joined(found)
         its = [self._incident(each, {}, name, name) for each in self._open.get((IncidentKind.SITE, account, site), ())]
         self._incidents += its
         self._sites.append(
@@ -431,7 +442,7 @@ class Reckoning:
                 account=account,
                 name=name,
                 links=len(tracks),
-                times=times_of(totals(track), self._period),
+                times=times_of(totals(track), self._period.length),
                 left=tuple(Left(left=key[0], watched=key[1], length=left[key]) for key in sorted(left)),
                 incidents=self._summary(its),
             )
@@ -453,7 +464,7 @@ class Reckoning:
             account=incident.account,
             subject=subject,
             site=site,
-            key=self._shown(incident.key),
+            key=incident.key,
             severity=incident.severity,
             opened_at=opened,
             closed_at=closed,

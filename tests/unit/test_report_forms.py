@@ -34,6 +34,7 @@ HEADING = Heading(
     names={ACCOUNT: "production"},
     partial=[],
     kept=timedelta(days=90),
+    shown=lambda text: text,
 )
 
 

@@ -427,7 +427,7 @@ def test_at_each_moment_a_site_is_what_its_links_make_of_it(
     tracks = [past(each, DAY, windows) for each in links]
     moment = DAY.from_at + timedelta(seconds=second)
     its = [there for track in tracks if (there := _there(track, moment)) is not None]
-    counts = next((counts for period, counts in together(tracks) if period.from_at <= moment < period.until_at), None)
+    counts = next((counts for begin, end, counts in together(tracks) if begin <= moment < end), None)
     assert (sorted(its) if its else None) == (
         counts and sorted(quality for quality, number in counts.items() for _ in range(number))
     )

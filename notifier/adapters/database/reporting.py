@@ -32,6 +32,7 @@ from notifier.ports import Outcome
 
 # What is told under an incident's key when it is over.
 _ENDS = (Kind.RECOVERED, Kind.REMOVED, Kind.UP, Kind.CALM, Kind.SITE_BACK, Kind.SEEN_AGAIN)
+_KINDS = {kind.value: kind for kind in IncidentKind}
 _CHANGES = {change.value: change for change in Change}
 _ROWS = 2000  # that are fetched at once
 
@@ -71,20 +72,10 @@ class SqlReporting:
 
     async def incidents(self, period: Period) -> list[IncidentRecord]:
         """Return the incidents of interconnects, sites and accounts' sight that were open in a period."""
-        return [
-            IncidentRecord(
-                kind=IncidentKind(row[0]),
-                account=row[1],
-                subject=row[2],
-                number=row[3],
-                key=row[4],
-                severity=row[5],
-                opened_at=row[6],
-                closed_at=row[7],
-                told_at=row[8],
-            )
-            async for row in self._stream(incidents_of(period, self._asked))
-        ]
+        found: list[IncidentRecord] = []
+        async for part in self._parts(incidents_of(period, self._asked)):
+            found += (IncidentRecord(_KINDS[kind], *rest) for kind, *rest in part)
+        return found
 
     async def silences(self, period: Period) -> list[Silence]:
         """Return the silences that held in a period."""
@@ -96,8 +87,9 @@ class SqlReporting:
         """Yield the interconnects that are asked for, site after site of each account."""
         links = (await self._conn.execute(links_of(self._asked))).all()
         missed: defaultdict[_Link, list[Period]] = defaultdict(list)
-        async for row in self._stream(gaps_of(period, self._asked)):
-            missed[row[0], row[1]].append(Period(row[2], row[3]))
+        async for part in self._parts(gaps_of(period, self._asked)):
+            for account, name, from_at, until_at in part:
+                missed[account, name].append(Period(from_at, until_at))
         site: list[LinkRecord] = []
         async for link, moves in self._with_moves(links, period):
             if site and (site[0].account, site[0].site) != (link.account, link.site):
@@ -120,25 +112,24 @@ class SqlReporting:
     async def _with_moves(self, links: Sequence[Any], period: Period) -> AsyncIterator[tuple[Any, list[Move]]]:
         """Give each link its moves, which come in the same order."""
         done, moves = 0, list[Move]()
-        async for place, change, *rest in self._stream(moves_of(period, self._asked)):
-            while done < place - 1:
-                yield links[done], moves
-                done, moves = done + 1, []
-            moves.append(Move(_CHANGES[change], *rest))
+        async for part in self._parts(moves_of(period, self._asked)):
+            for place, change, *rest in part:
+                while done < place - 1:
+                    yield links[done], moves
+                    done, moves = done + 1, []
+                moves.append(Move(_CHANGES[change], *rest))
         for link in links[done:]:
             yield link, moves
             moves = []
 
-    async def _stream(self, query: Select[Any]) -> AsyncIterator[Any]:
-        """Yield rows; on PostgreSQL without holding them all. SQLite's driver is asked once and has them."""
+    async def _parts(self, query: Select[Any]) -> AsyncIterator[Sequence[Any]]:
+        """Yield rows, many at once; on PostgreSQL never all of them. SQLite's driver is asked once and has them."""
         if self._conn.dialect.name == "postgresql":
             async with self._conn.stream(query.execution_options(yield_per=_ROWS)) as found:
                 async for part in found.partitions():
-                    for row in part:
-                        yield row
+                    yield part
         else:
-            for row in await self._conn.execute(query):
-                yield row
+            yield (await self._conn.execute(query)).all()
 
 
 @asynccontextmanager

@@ -97,7 +97,7 @@ def _link(link: LinkFigures, heading: Heading) -> _Row:
 
 def _incident(incident: IncidentFigures, heading: Heading) -> _Row:
     return {
-        "incident": incident.key,
+        "incident": heading.shown(incident.key),
         "kind": incident.kind.value,
         "account": heading.name(incident.account),
         "account_id": incident.account,

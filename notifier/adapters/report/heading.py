@@ -1,6 +1,6 @@
 """What stands above a report and below it: whose it is, of when, and what has to be known to read it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ class Heading:
     """`at` is when it was read, `first` when the record begins, `asked` how it was narrowed (label, value).
 
     `clipped`: the period was to end later than now. `names` are the accounts' by id. `partial` are the windows that
-    are not counted as maintenance, `kept` is for how long deliveries are kept.
+    are not counted as maintenance, `kept` is for how long deliveries are kept. `shown` makes a key fit to be shown.
     """
 
     at: datetime
@@ -26,6 +26,7 @@ class Heading:
     names: Mapping[str, str]
     partial: Sequence[str]
     kept: timedelta
+    shown: Callable[[str], str]
 
     def name(self, account: str) -> str:
         """Return what an account is called."""
