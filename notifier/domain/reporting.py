@@ -267,7 +267,7 @@ def days_of(period: Period, zone: tzinfo) -> tuple[Period, ...]:
     return tuple(Period(*two) for two in zip(bounds, [*bounds[1:], period.until_at], strict=True))
 
 
-def past(link: LinkRecord, period: Period, planned: Iterable[Period]) -> tuple[Stretch, ...]:
+def past(link: LinkRecord, period: Period, planned: Sequence[Period]) -> tuple[Stretch, ...]:
     """Divide a period into what a link was; while it was not watched there is nothing.
 
     What nobody saw is unobserved: its gaps, the time since it was last seen, and before it was removed the time since
@@ -285,7 +285,8 @@ def past(link: LinkRecord, period: Period, planned: Iterable[Period]) -> tuple[S
     ]
     if link.watched and link.last_seen_at is not None and link.last_seen_at < period.until_at:
         unseen.append(Period(cut(link.last_seen_at), period.until_at))
-    return overlay(overlay(watched, planned, Quality.MAINTENANCE), unseen, Quality.UNOBSERVED)
+    kept = overlay(watched, planned, Quality.MAINTENANCE) if planned else watched
+    return overlay(kept, unseen, Quality.UNOBSERVED)
 
 
 def times_of(lengths: Mapping[Quality, timedelta], whole: timedelta) -> Times:

@@ -31,4 +31,4 @@ def _table(table: Table) -> str:
 
 
 def _plain(text: str) -> str:
-    return _MEANT.sub(r"\\\1", text)
+    return _MEANT.sub(r"\\\1", text) if _MEANT.search(text) else text
