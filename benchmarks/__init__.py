@@ -14,5 +14,6 @@ NAMES = (
     "replicas",
     "page",
     "record",
+    "month",
     "endurance",
 )

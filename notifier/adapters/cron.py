@@ -1,6 +1,6 @@
 """When a maintenance window is on: cron expressions, read by cronsim."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -45,3 +45,15 @@ def recurring(cron: str, length: timedelta, zone: ZoneInfo) -> Callable[[datetim
 def fixed(from_at: datetime, until_at: datetime) -> Callable[[datetime], datetime | None]:
     """Return what tells the same of a single window."""
     return lambda at: until_at if from_at <= at < until_at else None
+
+
+def occurrences(
+    cron: str, length: timedelta, zone: ZoneInfo, from_at: datetime, until_at: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the windows of `recurring` that lie in a time, wholly or in part: when each begins and ends, in UTC."""
+    for local in CronSim(cron, (from_at - length - _SLACK).astimezone(zone)):
+        begun = local.astimezone(UTC)
+        if begun >= until_at + _SLACK:
+            return
+        if begun < until_at and from_at < begun + length:
+            yield begun, begun + length

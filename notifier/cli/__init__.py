@@ -28,6 +28,7 @@ _COMMANDS = {
     "explain": "explain",
     "verify": "verify",
     "evidence": "evidence",
+    "report": "report",
     "ack": "ack",
     "unack": "ack",
     "silence": "silence",

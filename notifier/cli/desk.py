@@ -122,7 +122,10 @@ class Desk:
 
     def printable(self, text: str) -> str:
         """Keep secrets off the terminal, and hostile text from steering it."""
-        return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in self._redact(text))
+        shown: str = self._redact(text)
+        if shown.isprintable():
+            return shown
+        return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
 
     def redacted(self, text: str) -> str:
         """Hide secrets; nothing else changes."""

@@ -1,12 +1,14 @@
 """What the settings say of telling, as values of the domain."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
-from notifier.adapters.cron import fixed, recurring
+from notifier.adapters.cron import fixed, occurrences, recurring
+from notifier.domain.availability import Period
 from notifier.domain.matching import Matcher
+from notifier.domain.reporting import Planned
 from notifier.domain.routing import Escalation, Route
 from notifier.domain.suppression import Window
 from notifier.errors import ConfigurationError
@@ -55,3 +57,29 @@ def _until(window: MaintenanceSettings, settings: Settings) -> Callable[[datetim
     if window.from_ is not None and window.until is not None:
         return fixed(parse_moment(window.from_, zone), parse_moment(window.until, zone))
     raise ConfigurationError([f"maintenance: {window.name}: expected cron and for, or from and until"])
+
+
+def planned_of(settings: Settings, period: Period) -> tuple[Planned, ...]:
+    """Return when maintenance is planned in a period.
+
+    Left out are windows that keep back only some messages (`severity`, `status`): they plan nothing of a link.
+    """
+    return tuple(
+        Planned(matcher_of(window.match, settings.accounts), tuple(_periods(window, settings, period)))
+        for window in settings.maintenance
+        if not is_partial(window)
+    )
+
+
+def is_partial(window: MaintenanceSettings) -> bool:
+    """Whether a window keeps back only some messages about what it covers."""
+    return bool(window.match.severity or window.match.status)
+
+
+def _periods(window: MaintenanceSettings, settings: Settings, period: Period) -> Iterator[Period]:
+    zone = ZoneInfo(window.timezone or settings.timezone)
+    if window.cron is not None and window.for_ is not None:
+        for begin, end in occurrences(window.cron, window.for_, zone, period.from_at, period.until_at):
+            yield Period(begin, end)
+    elif window.from_ is not None and window.until is not None:
+        yield Period(parse_moment(window.from_, zone), parse_moment(window.until, zone))

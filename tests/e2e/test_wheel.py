@@ -52,6 +52,12 @@ def test_three_variables_are_enough_to_make_the_database(installed: Path, tmp_pa
 
 
 @pytest.mark.slow
+def test_a_report_s_page_travels_along(installed: Path, tmp_path: Path) -> None:
+    code = "from notifier.adapters.report.page import TEMPLATES; print(*(each.name for each in TEMPLATES.iterdir()))"
+    assert run(installed / "python", "-c", code, cwd=tmp_path) == "report.html\n"
+
+
+@pytest.mark.slow
 def test_the_pages_and_all_they_load_travel_along(installed: Path, tmp_path: Path) -> None:
     code = """
 from notifier.adapters.web.page.rendering import Pages, StaticFiles

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.adapters.cron import check_cron, fixed, recurring
+from notifier.adapters.cron import check_cron, fixed, occurrences, recurring
 
 _HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
 _AMSTERDAM, _NEW_YORK = ZoneInfo("Europe/Amsterdam"), ZoneInfo("America/New_York")
@@ -172,3 +172,17 @@ def test_what_cron_does_not_understand_is_told(wrong: str, told: str) -> None:
 def test_any_text_is_taken_or_told(text: str) -> None:
     if check_cron(text) is None:
         recurring(text, _HOUR, _AMSTERDAM)(_utc("2026-10-25T01:00"))
+
+
+@pytest.mark.parametrize("zone", [_AMSTERDAM, _NEW_YORK, ZoneInfo("Australia/Lord_Howe")])
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_windows_of_a_period_are_those_that_keep_messages_back(zone: ZoneInfo, data: st.DataObject) -> None:
+    cron = data.draw(st.sampled_from(["30 2 * * *", "0 * * * *", "15 1 * * SUN", "0 0 1 * *", "*/20 1-3 * * *"]))
+    length = timedelta(minutes=data.draw(st.sampled_from([10, 60, 90, 3000])))
+    begin = datetime(2026, data.draw(st.sampled_from([3, 4, 10, 11])), data.draw(st.integers(1, 28)), tzinfo=UTC)
+    spans = list(occurrences(cron, length, zone, begin, begin + timedelta(days=2)))
+    until = recurring(cron, length, zone)
+    for minute in range(0, 2 * 24 * 60, 13):
+        moment = begin + timedelta(minutes=minute)
+        assert any(first <= moment < last for first, last in spans) == (until(moment) is not None)

@@ -26,7 +26,12 @@ HEIGHT = 20
 _TALL, _THIN = 44, 0.15  # the plot's height, and the least width (percent) of what is in it
 _VISIBLE = 0.35  # of the height: what a cell was for a moment only is seen all the same
 
-WORDS = {Quality.GOOD: "good", Quality.BAD: "bad", Quality.UNOBSERVED: "not observed"}
+WORDS = {
+    Quality.GOOD: "good",
+    Quality.BAD: "bad",
+    Quality.MAINTENANCE: "under maintenance",
+    Quality.UNOBSERVED: "not observed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +150,7 @@ def _label(choice: Choice, found: tuple[Stretch, ...]) -> str:
 
 def in_words(lengths: Mapping[Quality, timedelta]) -> str:
     """Say how long it was what: `good 23h 30m, bad 30m`."""
-    order = (Quality.GOOD, Quality.BAD, Quality.UNOBSERVED)
-    return ", ".join(f"{WORDS[each]} {format_duration(lengths[each])}" for each in order if lengths.get(each))
+    return ", ".join(f"{word} {format_duration(lengths[each])}" for each, word in WORDS.items() if lengths.get(each))
 
 
 def _shape(cell: Cell) -> tuple[tuple[Quality, int], ...]:

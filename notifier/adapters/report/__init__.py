@@ -1,0 +1,1 @@
+"""A report as it is handed to people and programs: Markdown, HTML, CSV, JSON."""
