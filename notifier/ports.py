@@ -17,6 +17,7 @@ from notifier.domain.interconnect import Interconnect
 from notifier.domain.listing import Known
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
+from notifier.domain.objective import Punctuality
 from notifier.domain.observation import Observation, Sight, Unseen
 from notifier.domain.pacing import Sent
 from notifier.domain.site import Site
@@ -376,7 +377,8 @@ class Promise:
     """A delivery yet to be made: one notification, one channel.
 
     `lane` is what keeps its order: first in, first out per (channel, lane) (R15).
-    `urgency` 0 goes before 1 in a backlog (R26). `why` says which route leads there.
+    `urgency` 0 goes before 1 in a backlog (R26). `why` says which route leads there. `sighted_at` is when the change
+    was first seen, if how soon it is told counts for the objective.
     """
 
     channel: str
@@ -386,6 +388,7 @@ class Promise:
     due_at: datetime
     give_up_at: datetime
     why: str = ""
+    sighted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -529,6 +532,16 @@ class Outbox(Protocol):
 
     async def waiting_channels(self) -> set[str]:
         """Return the channels for which something is pending."""
+        ...
+
+    async def punctuality(
+        self, channels: Collection[str], *, since: datetime, within: timedelta, now: datetime
+    ) -> Punctuality:
+        """Count, of what these channels were promised of changes first seen since then, what was in time and late.
+
+        In time is what was taken `within` that of the first sighting. What is pending for longer is late, and so is
+        what was given up; what was over before it was late was never owed.
+        """
         ...
 
     async def prune(self, *, deliveries_before: datetime, observations_before: datetime) -> None:

@@ -240,6 +240,7 @@ def _schedule(pipeline: Pipeline, scheduler: Scheduler, settings: Settings) -> N
     scheduler.every(_LOOK_EVERY, pipeline.upkeep.look, name="what is due by time")
     scheduler.every(_DELIVER_EVERY, pipeline.wake, name="delivery")
     scheduler.every(_AUDIT_EVERY, pipeline.audit.check, name="audit")
+    scheduler.every(_AUDIT_EVERY, pipeline.timekeeper.check, name="objective")
     scheduler.every(_PRUNE_EVERY, pipeline.upkeep.prune, name="retention")
     scheduler.every(_MOVE_EVERY, pipeline.health.moves, name="sign of life")
     scheduler.every(_HEALTH_EVERY, pipeline.health.look, name="health")

@@ -83,7 +83,9 @@ class Settler:
         if promise.action is Action.CLOSE:
             if (again := at + REFUSED_FOR) < promise.give_up_at:
                 # In a lane of its own: the next incident need not wait for it.
-                await work.outbox.promise([(lost, [replace(promise, lane=lost.incident_key or "", due_at=again)])])
+                await work.outbox.promise(
+                    [(lost, [replace(promise, lane=lost.incident_key or "", due_at=again, sighted_at=None)])]
+                )
             return
         await take_back(work, claimed, at, uncertain=settlement.uncertain)
 
@@ -118,7 +120,9 @@ async def take_back(work: UnitOfWork, lost: Claimed, at: datetime, *, uncertain:
 def _close(settlement: Settlement) -> tuple[Notification, list[Promise]]:
     told, promise, now = settlement.claimed.notification, settlement.claimed.promise, settlement.ended_at
     lane, gives_up = told.incident_key or "", gives_up_at(now, Action.CLOSE)
-    close = replace(promise, action=Action.CLOSE, lane=lane, urgency=1, due_at=now, give_up_at=gives_up)
+    close = replace(
+        promise, action=Action.CLOSE, lane=lane, urgency=1, due_at=now, give_up_at=gives_up, sighted_at=None
+    )
     return replace(told, recorded_at=now), [close]
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from notifier.adapters.cron import fixed, recurring
 from notifier.domain.matching import Matcher
+from notifier.domain.objective import Objective
 from notifier.domain.routing import Escalation, Route
 from notifier.domain.suppression import Window
 from notifier.errors import ConfigurationError
@@ -37,6 +39,16 @@ def _route(route: RouteSettings, accounts: Sequence[AccountSettings]) -> Route:
         channels=route.channels,
         match=matcher_of(route.match, accounts),
         escalate=Escalation(after=further.after, channels=further.channels) if further is not None else None,
+    )
+
+
+def objective_of(settings: Settings) -> Objective | None:
+    """Return how soon changes are to be told, if that was asked for."""
+    given = settings.objective
+    if given is None:
+        return None
+    return Objective(
+        notify_within=given.notify_within, share=Fraction(given.for_.removesuffix("%")) / 100, over=given.over
     )
 
 

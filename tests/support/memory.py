@@ -15,6 +15,7 @@ from notifier.domain.interconnect import Interconnect
 from notifier.domain.listing import Known
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
+from notifier.domain.objective import Count, Punctuality
 from notifier.domain.observation import Observation
 from notifier.domain.pacing import Sent
 from notifier.domain.site import Member, Site
@@ -398,6 +399,8 @@ class MemoryOutbox:
         for row in self._tables.deliveries:
             if row.leased_until is not None:
                 row.leased_until = min(row.leased_until, now + lease)
+            if row.outcome is Outcome.PENDING and (row.promise.sighted_at or now) > now:
+                row.promise = replace(row.promise, sighted_at=now)
             if row.outcome is Outcome.PENDING and row.promise.due_at > now:
                 due_at = due_as_of(now, row.promise.due_at, tried.get(row.id), wait=wait)
                 row.promise = replace(row.promise, due_at=due_at)
@@ -427,6 +430,22 @@ class MemoryOutbox:
 
     async def waiting_channels(self) -> set[str]:
         return {row.promise.channel for row in self._tables.deliveries if row.outcome is Outcome.PENDING}
+
+    async def punctuality(
+        self, channels: Collection[str], *, since: datetime, within: timedelta, now: datetime
+    ) -> Punctuality:
+        counted: dict[str, Count] = {}
+        for row in self._tables.deliveries:
+            sighted_at, channel = row.promise.sighted_at, row.promise.channel
+            if sighted_at is None or sighted_at < since or channel not in channels:
+                continue
+            soon = row.settled_at is not None and row.settled_at - sighted_at <= within
+            taken, over = row.outcome is Outcome.SENT, row.outcome is Outcome.MOOT
+            waits = row.outcome is Outcome.PENDING and now - sighted_at <= within
+            late = not waits and not (soon and (taken or over))
+            so_far = counted.get(channel, Count())
+            counted[channel] = Count(so_far.in_time + (taken and soon), so_far.late + late)
+        return Punctuality(counted)
 
     async def prune(self, *, deliveries_before: datetime, observations_before: datetime) -> None:
         tables = self._tables

@@ -34,7 +34,14 @@ def test_the_example_loads_and_gives_the_defaults() -> None:
     example, minimal = _load(_EXAMPLE), _load(_MINIMAL)
     assert [account.name for account in example.accounts] == ["production", "legacy"]
     assert list(example.channels) == ["noc", "on-call", "automation"]
-    shown = {"accounts", "channels", "routes", "maintenance", "severity"}  # there are no defaults worth showing
+    shown = {
+        "accounts",
+        "channels",
+        "routes",
+        "maintenance",
+        "objective",
+        "severity",
+    }  # there are no defaults worth showing
     assert example.model_dump(exclude=shown) == minimal.model_dump(exclude=shown)
 
 

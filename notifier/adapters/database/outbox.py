@@ -25,10 +25,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
 from notifier.adapters.database.journal import Journal
+from notifier.adapters.database.punctuality import count
 from notifier.adapters.database.tables import attempts, deliveries, notifications, observations
 from notifier.domain.backoff import due_as_of
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
+from notifier.domain.objective import Punctuality
 from notifier.domain.pacing import Sent
 from notifier.domain.telling import Heard
 from notifier.ports import Accepted, Claimed, Outcome, Promise, Settlement
@@ -191,6 +193,9 @@ class SqlOutbox:
             for row in await self._conn.execute(tried)
             if (due_at := due_as_of(now, row.due_at, row.at, wait=wait)) < row.due_at
         ]
+        await self._conn.execute(
+            update(d).where(d.c.outcome == Outcome.PENDING, d.c.sighted_at > now).values(sighted_at=now)
+        )
         if sooner:
             at_id = update(d).where(d.c.id == bindparam("late")).values(due_at=bindparam("due"))
             await self._conn.execute(at_id, sooner)
@@ -254,6 +259,12 @@ class SqlOutbox:
         d = deliveries
         found = await self._conn.execute(select(d.c.channel).where(d.c.outcome == Outcome.PENDING).distinct())
         return {row.channel for row in found}
+
+    async def punctuality(
+        self, channels: Collection[str], *, since: datetime, within: timedelta, now: datetime
+    ) -> Punctuality:
+        """Count what was in time, and what late, of changes first seen since then."""
+        return await count(self._conn, channels, since=since, within=within, now=now)
 
     async def prune(self, *, deliveries_before: datetime, observations_before: datetime) -> None:
         """Forget settled deliveries, with their notifications, and observations older than they are kept.
@@ -433,6 +444,7 @@ def _claimed(row: Row[Any], told: Notification) -> Claimed:
             due_at=row.due_at,
             give_up_at=row.give_up_at,
             why=row.why or "",
+            sighted_at=row.sighted_at,
         ),
     )
 

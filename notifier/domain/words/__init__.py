@@ -18,6 +18,9 @@ from notifier.domain.words.troubles import (
     tell_audit_worse,
     tell_channel_failed,
     tell_channel_works,
+    tell_objective_dropped,
+    tell_objective_met,
+    tell_objective_missed,
     tell_stranded,
 )
 from notifier.domain.words.voice import Voice
@@ -35,6 +38,9 @@ __all__ = [
     "tell_channel_failed",
     "tell_channel_works",
     "tell_flapping",
+    "tell_objective_dropped",
+    "tell_objective_met",
+    "tell_objective_missed",
     "tell_reminder",
     "tell_removed",
     "tell_returned",
