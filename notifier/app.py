@@ -31,6 +31,7 @@ from notifier.pipeline.audit import Audit
 from notifier.pipeline.budgeting import Budgeting
 from notifier.pipeline.delivery import Deliverer
 from notifier.pipeline.discovery import Discovery, Selection
+from notifier.pipeline.drilling import Drilling
 from notifier.pipeline.enrolling import Enroller
 from notifier.pipeline.health import Health
 from notifier.pipeline.lease import Lease
@@ -45,7 +46,7 @@ from notifier.pipeline.upkeep import Retention, Upkeep
 from notifier.pipeline.watching import Watch
 from notifier.ports import Channel, Clock, Configured
 from notifier.settings import AccountSettings, Settings
-from notifier.settings.alerting import objective_of, routes_of, windows_of
+from notifier.settings.alerting import objective_of, plan_of, routes_of, windows_of
 from notifier.settings.budget import budget_of, kept_interval, set_aside
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Pipeline:
     upkeep: Upkeep
     audit: Audit
     timekeeper: Timekeeper
+    drilling: Drilling
     health: Health
     heartbeat: Heartbeat | None
     channels: Sequence[Channel]
@@ -83,6 +85,7 @@ class Pipeline:
         for account in sorted(await self.upkeep.accounts() - watched):
             await self.retire(account)
         await self.timekeeper.begin()
+        await self.drilling.begin()
         await self.upkeep.review()
         await self.budgeting.begin()
         if self.sharing is not None:
@@ -213,6 +216,15 @@ def assemble(
     watches = [wiring.watch(account) for account in settings.accounts]
     marks = {name: fingerprint(channel.url.get_secret_value()) for name, channel in settings.channels.items()}
     configured = {n: Configured(fingerprint=mark, stateful=channels[n].stateful) for n, mark in marks.items()}
+    drilling = Drilling(
+        plan=plan_of(settings),
+        configured=configured,
+        database=database,
+        clock=clock,
+        machine=machine or clock,
+        teller=teller,
+        committed=committed,
+    )
     sharing = None if database.embedded else wiring.sharing(owner, watches, configured, upkeep)
     health = Health(
         database=database,
@@ -230,6 +242,7 @@ def assemble(
         upkeep=upkeep,
         audit=audit,
         timekeeper=timekeeper,
+        drilling=drilling,
         health=health,
         heartbeat=None if ping is None else Heartbeat(ping.get_secret_value()),
         channels=list(channels.values()),

@@ -579,6 +579,71 @@ class Auditing(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """A marked problem, and from `recovered_at` on its recovery, on their way to `channels`, as they were configured.
+
+    `number` names it: the second of 1970 for which it was scheduled, or in which somebody asked for it. `problem` and
+    `recovery` are the notifications' ids. Each of them is to be taken `within` that time.
+    """
+
+    number: int
+    scheduled: bool
+    channels: Mapping[str, Configured]
+    within: timedelta
+    begun_at: datetime
+    problem: int
+    recovered_at: datetime | None = None
+    recovery: int | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What came of a delivery so far; `cause` is why not, `uncertain` that it may have arrived all the same."""
+
+    outcome: Outcome
+    settled_at: datetime | None
+    cause: str | None
+    uncertain: bool
+
+
+class Drills(Protocol):
+    """Drills, on and ended."""
+
+    async def add(self, drill: Drill) -> None:
+        """Write a new drill; a number can't be given twice."""
+        ...
+
+    async def save(self, drill: Drill) -> None:
+        """Write how a drill stands."""
+        ...
+
+    async def drill(self, number: int) -> Drill | None:
+        """Return a drill."""
+        ...
+
+    async def unfinished(self) -> list[Drill]:
+        """Return the drills that have not ended, the oldest first."""
+        ...
+
+    async def fates(self, notification: int | None) -> dict[str, Fate]:
+        """Return what came of a notification (id), by channel."""
+        ...
+
+    async def over(self, keys: Collection[str]) -> set[str]:
+        """Return which of these are keys of drills whose recovery was promised; others cost nothing."""
+        ...
+
+    async def bring_back(self, now: datetime) -> None:
+        """Bring back to `now` what a clock that was ahead has begun (R7)."""
+        ...
+
+    async def prune(self, before: datetime) -> None:
+        """Forget drills that ended before then."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
     """A process that shares the accounts with others: the links it watches in each account it is configured for.
 
@@ -686,6 +751,11 @@ class UnitOfWork(Protocol):
     @property
     def outbox(self) -> Outbox:
         """What was promised."""
+        ...
+
+    @property
+    def drills(self) -> Drills:
+        """What was tried out."""
         ...
 
     @property

@@ -30,6 +30,7 @@ _LOOK_EVERY = timedelta(seconds=1)  # a page held back for its site waits no lon
 _CALM_EVERY = timedelta(seconds=15)
 _DELIVER_EVERY = timedelta(seconds=2)  # retries fall due by time alone
 _AUDIT_EVERY = timedelta(minutes=1)
+_DRILL_EVERY = timedelta(seconds=2)
 _PRUNE_EVERY = timedelta(hours=1)
 _MOVE_EVERY = timedelta(seconds=1)
 _HEALTH_EVERY = timedelta(seconds=10)
@@ -241,6 +242,7 @@ def _schedule(pipeline: Pipeline, scheduler: Scheduler, settings: Settings) -> N
     scheduler.every(_DELIVER_EVERY, pipeline.wake, name="delivery")
     scheduler.every(_AUDIT_EVERY, pipeline.audit.check, name="audit")
     scheduler.every(_AUDIT_EVERY, pipeline.timekeeper.check, name="objective")
+    scheduler.every(_DRILL_EVERY, pipeline.drilling.tick, name="drills")
     scheduler.every(_PRUNE_EVERY, pipeline.upkeep.prune, name="retention")
     scheduler.every(_MOVE_EVERY, pipeline.health.moves, name="sign of life")
     scheduler.every(_HEALTH_EVERY, pipeline.health.look, name="health")

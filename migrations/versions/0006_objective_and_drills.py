@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("scheduled", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("channels", sa.JSON(), nullable=False),
-        sa.Column("within_s", sa.Integer(), nullable=False),
+        sa.Column("within_ms", sa.Integer(), nullable=False),
         sa.Column("begun_at", MOMENT, nullable=False),
         sa.Column("problem", NUMBER, nullable=False),
         sa.Column("recovered_at", MOMENT, nullable=True),

@@ -60,8 +60,10 @@ class Settler:
     async def _close_late(work: UnitOfWork, sent: Sequence[Settlement]) -> bool:
         """Promise the ends of what was taken open when it was over: who sent it was paused, or overtaken (R18)."""
         opening = [each for each in sent if each.claimed.promise.action in {Action.OPEN, Action.UPDATE}]
-        incidents = await work.record.incidents([each.claimed.notification.incident_key or "" for each in opening])
+        keys = [each.claimed.notification.incident_key or "" for each in opening]
+        incidents = await work.record.incidents(keys)
         over = {key for key, incident in incidents.items() if incident.closed_at is not None}
+        over |= await work.drills.over(keys)
         if over:
             waiting = await work.outbox.waiting(opening[0].claimed.promise.channel)
             over -= {each.key for each in waiting if each.action is Action.CLOSE}

@@ -7,6 +7,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from notifier.adapters.cron import fixed, recurring
+from notifier.domain.drill import GRACE, Plan
 from notifier.domain.matching import Matcher
 from notifier.domain.objective import Objective
 from notifier.domain.routing import Escalation, Route
@@ -50,6 +51,20 @@ def objective_of(settings: Settings) -> Objective | None:
     return Objective(
         notify_within=given.notify_within, share=Fraction(given.for_.removesuffix("%")) / 100, over=given.over
     )
+
+
+def plan_of(settings: Settings) -> Plan | None:
+    """Return when drills are made, if that was asked for."""
+    given = settings.drill
+    if given is None:
+        return None
+    until = recurring(given.cron, GRACE, ZoneInfo(given.timezone or settings.timezone))
+
+    def due(at: datetime) -> datetime | None:
+        end = until(at)
+        return None if end is None else end - GRACE
+
+    return Plan(due=due, channels=given.channels, within=given.within)
 
 
 def windows_of(settings: Settings) -> tuple[Window, ...]:

@@ -73,6 +73,7 @@ def check(draft: Draft) -> None:
         _check_channels(draft, (*path, "escalate", "channels"), route.get("escalate"))
     for path, window in _entries(draft.values, "maintenance"):
         _check_window(draft, path, window)
+    _check_channels(draft, ("drill", "channels"), draft.values.get("drill"))
     _check_kept(draft)
 
 

@@ -244,6 +244,19 @@ class ObjectiveSettings(Section):
     """in the time just past; no longer than `retention.deliveries`."""
 
 
+class DrillSettings(Section):
+    """When a marked problem and its recovery are sent, to see whether they arrive; when not, that is an incident."""
+
+    cron: Cron
+    """When: minute, hour, day, month, weekday."""
+    channels: tuple[ChannelName, ...] = Field(min_length=1)
+    """To which channels."""
+    within: Annotated[timedelta, Span("10s", "1h")] = timedelta(minutes=10)
+    """How soon each of them has to take the problem, and then the recovery."""
+    timezone: Zone | None = None
+    """Whose clocks count; default: the zone of the messages."""
+
+
 class ReplicasSettings(Section):
     """How several processes share the accounts; PostgreSQL only."""
 
@@ -336,6 +349,8 @@ class Settings(Section):
     """When messages are kept back."""
     objective: ObjectiveSettings | None = None
     """How soon changes are to be told; default: nobody asks."""
+    drill: DrillSettings | None = None
+    """When to try out whether messages arrive; default: never."""
     severity: Mapping[Status, Trouble] = Field(default_factory=dict)
     """How bad a status is, where it is not to be as usual."""
     timezone: Zone = "UTC"

@@ -114,6 +114,7 @@ class Stage:
             await watch.poller.idle()
             await watch.recorder.calm()
         await self._pipeline.upkeep.look()
+        await self._pipeline.drilling.tick()
         audit = self._pipeline.audit
         if audit.at is None or self.clock.now() - audit.at >= timedelta(minutes=2):
             await audit.check()

@@ -19,7 +19,7 @@ from notifier.domain.status import Severity
 from notifier.errors import ConfigurationError
 from notifier.settings import Settings, load, routes_of, windows_of
 from notifier.settings.address import parse_address
-from notifier.settings.alerting import objective_of
+from notifier.settings.alerting import objective_of, plan_of
 from notifier.settings.outline import ENTRIES
 from tests.support.conditions import down
 from tests.support.examples import ACCOUNT
@@ -191,6 +191,16 @@ def test_an_objective_is_a_share_of_what_is_told_in_the_last_four_weeks(tmp_path
         notify_within=timedelta(seconds=90), share=Fraction(995, 1000), over=timedelta(days=28)
     )
     assert objective_of(_load(tmp_path)) is None
+
+
+def test_drills_are_due_by_the_clocks_of_their_zone_and_for_five_minutes(tmp_path: Path) -> None:
+    plan = plan_of(_load(tmp_path, _GOOD + "drill: {cron: 0 10 * * MON, channels: [noc], timezone: Asia/Tokyo}\n"))
+    assert plan is not None
+    assert (plan.channels, plan.within) == (("noc",), timedelta(minutes=10))
+    ten = datetime(2026, 12, 7, 1, 0, tzinfo=UTC)
+    moments = [ten - timedelta(seconds=1), ten, ten + timedelta(minutes=4), ten + timedelta(minutes=5)]
+    assert [plan.due(at) for at in moments] == [None, ten, ten, None]
+    assert plan_of(_load(tmp_path)) is None
 
 
 def test_an_objective_over_a_time_of_which_not_all_is_kept_is_refused(tmp_path: Path) -> None:
@@ -552,6 +562,11 @@ def test_what_is_no_yaml_is_told_in_plain_words_with_its_place(text: str, told: 
         "objective: {for: 99%}",
         "objective: {notify_within: 90s, for: 99%, over: 91d}",
         "retention: {deliveries: 7d}\nobjective: {notify_within: 90s, for: 99%}",
+        "drill: {cron: 0 10 * * MON, channels: [mail]}",
+        "drill: {cron: 0 10 * * MON, channels: []}",
+        "drill: {cron: 0 10 * *, channels: [noc]}",
+        "drill: {channels: [noc]}",
+        "drill: {cron: 0 10 * * MON, channels: [noc], within: 2h}",
         "maintenance: [{name: n, cron: '" + "9" * 5000 + " * * * *', for: 1h}]",
     ],
 )

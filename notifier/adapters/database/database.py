@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.adapters.database import counting, schema
 from notifier.adapters.database.auditing import SqlAuditing
 from notifier.adapters.database.budgets import SqlBudgets
+from notifier.adapters.database.drilling import SqlDrills
 from notifier.adapters.database.engine import SqliteLock, connection, open_engine, open_reading_engine
 from notifier.adapters.database.insight import SqlInsight
 from notifier.adapters.database.journal import Journal
@@ -33,6 +34,7 @@ class SqlUnitOfWork:
         self._record = SqlRecord(conn, self.journal)
         self._ledger = SqlLedger(conn, self.journal)
         self._outbox = SqlOutbox(conn, self.journal)
+        self._drills = SqlDrills(conn)
         self._audit = SqlAuditing(conn)
         self._leases = SqlLeases(conn, moment)
         self._budgets = SqlBudgets(conn, moment)
@@ -56,6 +58,11 @@ class SqlUnitOfWork:
     def outbox(self) -> SqlOutbox:
         """What was promised."""
         return self._outbox
+
+    @property
+    def drills(self) -> SqlDrills:
+        """What was tried out."""
+        return self._drills
 
     @property
     def audit(self) -> SqlAuditing:

@@ -28,6 +28,7 @@ from notifier.adapters.database.journal import Journal
 from notifier.adapters.database.punctuality import count
 from notifier.adapters.database.tables import attempts, deliveries, notifications, observations
 from notifier.domain.backoff import due_as_of
+from notifier.domain.drill import LANES
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
 from notifier.domain.objective import Punctuality
@@ -358,12 +359,13 @@ def _choice(*, whole: bool) -> Select[Any]:
 
 
 def _messages() -> Select[Any, int]:
-    """When the channel's messages went out, and of how many lanes each told."""
+    """When the channel's messages went out, and of how many lanes each told; a drill makes no storm."""
     d, a = deliveries.c, attempts.c
     return (
         select(func.max(a.started_at).label("at"), func.count(d.lane.distinct()).label("lanes"))
         .join_from(attempts, deliveries, d.id == a.delivery)
         .where(a.started_at > bindparam("since"), d.channel == bindparam("whose"), a.message.is_not(None))
+        .where(d.lane.not_like(f"{LANES}%"))
         .group_by(a.message)
     )
 
@@ -372,7 +374,7 @@ def _under_way() -> Select[Any]:
     """The lanes that are being sent."""
     d = deliveries.c
     leased = and_(d.channel == bindparam("whose"), d.outcome == Outcome.PENDING, d.leased_until > bindparam("now"))
-    return select(d.lane).distinct().where(leased)
+    return select(d.lane).distinct().where(leased, d.lane.not_like(f"{LANES}%"))
 
 
 _SAY = insert(notifications).returning(notifications.c.id, sort_by_parameter_order=True)

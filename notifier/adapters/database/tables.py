@@ -251,7 +251,7 @@ drills = Table(
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     _flag("scheduled"),
     Column("channels", JSON, nullable=False),
-    Column("within_s", Integer, nullable=False),
+    Column("within_ms", Integer, nullable=False),
     _at("begun_at", nullable=False),
     Column("problem", _Id, nullable=False),
     _at("recovered_at"),

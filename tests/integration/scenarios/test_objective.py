@@ -158,7 +158,7 @@ async def test_an_objective_that_is_changed_ends_its_incident_and_is_another(
         assert await objectives(stage) == [(KEY, False)] + [("cni:objective:2", True)] * missed
     again = "objective missed: 50% told within 1m 30s, 99.9% wanted"  # with the end of the other one, in one message
     assert titles(http_receiver)[2:] == ([again] if missed else ["the objective was changed; it was missed"])
-    assert "the objective was changed" in bodies(http_receiver)[2]
+    assert "the objective was changed" in bodies(http_receiver)[2].lower()
 
 
 async def test_r7_what_a_clock_that_was_ahead_has_seen_first_is_late_when_it_is_late_by_ours(
