@@ -34,7 +34,7 @@ def test_the_example_loads_and_gives_the_defaults() -> None:
     example, minimal = _load(_EXAMPLE), _load(_MINIMAL)
     assert [account.name for account in example.accounts] == ["production", "legacy"]
     assert list(example.channels) == ["noc", "on-call", "automation"]
-    without = {"accounts", "channels", "routes", "maintenance", "objective", "drill", "severity"}  # worth no default
+    without = {"accounts", "channels", "routes", "maintenance", "objective", "drill", "severity"}
     assert example.model_dump(exclude=without) == minimal.model_dump(exclude=without)
 
 
