@@ -23,7 +23,8 @@ class Timekeeper:
     """Asks how soon changes were told, and keeps the incident of it; without an `objective` it does neither.
 
     `found` is what it found last; None if it did not ask yet, or the database failed since. Its own messages tell of no
-    interconnect, so they do not count.
+    interconnect, so they do not count. The incident of another objective is that of a replica with another
+    configuration: only who starts ends it.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Timekeeper:
             await work.ledger.lock(NOBODYS)
             known = await _open(work)
             promised = False
-            if known is not None and [c.status for c in await _condition(work)] != wanted:
+            if known is not None and await _statuses(work) != wanted:
                 why = "is no longer configured" if self.objective is None else "was changed"
                 promised = await self._end(work, words.tell_objective_dropped(known, why, now))
         if promised:
@@ -81,6 +82,8 @@ class Timekeeper:
             known, met = await _open(work), found.meets(objective)
             if met is (known is None):
                 return  # another process was here first
+            if known is not None and await _statuses(work) != [missed(objective)]:
+                return
             if known is not None:
                 promised = await self._end(work, words.tell_objective_met(known, objective, found, now))
             else:
@@ -116,8 +119,8 @@ async def _open(work: UnitOfWork) -> Incident | None:
     return next(iter(await work.record.open_incidents_of(IncidentKind.OBJECTIVE)), None)
 
 
-async def _condition(work: UnitOfWork) -> list[Condition]:
-    return await work.ledger.conditions(NOBODYS, [_SUBJECT], ())
+async def _statuses(work: UnitOfWork) -> list[str]:
+    return [condition.status for condition in await work.ledger.conditions(NOBODYS, [_SUBJECT], ())]
 
 
 def _news(told: Notification, incident: int | None) -> News:

@@ -98,20 +98,36 @@ async def test_only_what_counts_is_counted_by_channel(database: Database) -> Non
     assert await counted(database, 1000, since=NIGHT + seconds(0.001)) == {}
 
 
+def timekeeper(database: Database, clock: FakeClock, share: Fraction, told: list[int]) -> Timekeeper:
+    """Return one that notes each time it has told something."""
+    return Timekeeper(
+        objective=Objective(notify_within=WITHIN, share=share, over=timedelta(hours=1)),
+        database=database,
+        clock=clock,
+        teller=Teller(Rules(channels={"noc": FakeChannel("noc"), "pager": FakeChannel("pager", stateful=True)})),
+        committed=lambda: told.append(1),
+    )
+
+
+async def test_r29_replicas_with_different_objectives_do_not_end_each_others_incidents(
+    shared_database: Database,
+) -> None:
+    clock, told = FakeClock(NIGHT + seconds(100)), list[int]()
+    strict, lenient = (timekeeper(shared_database, clock, Fraction(share, 100), told) for share in (99, 50))
+    await promised(shared_database, Outcome.SENT, 1)
+    await promised(shared_database, Outcome.SENT, 95)
+    for _ in range(3):
+        await strict.check()
+        await lenient.check()
+    assert len(told) == 1
+    await lenient.begin()  # as at its start
+    assert len(told) == 2
+
+
 async def test_r29_of_two_that_ask_at_once_one_opens_the_incident_and_one_closes_it(shared_database: Database) -> None:
     clock = FakeClock(NIGHT + seconds(100))
     told: list[int] = []
-
-    def another() -> Timekeeper:
-        return Timekeeper(
-            objective=Objective(notify_within=WITHIN, share=Fraction(99, 100), over=timedelta(hours=1)),
-            database=shared_database,
-            clock=clock,
-            teller=Teller(Rules(channels={"noc": FakeChannel("noc"), "pager": FakeChannel("pager", stateful=True)})),
-            committed=lambda: told.append(1),
-        )
-
-    both = another(), another()
+    both = [timekeeper(shared_database, clock, Fraction(99, 100), told) for _ in range(2)]
     await promised(shared_database, Outcome.SENT, 95)
     await asyncio.gather(*(each.begin() for each in both))
     await asyncio.gather(*(each.check() for each in both))

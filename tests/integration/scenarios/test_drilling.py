@@ -1,9 +1,11 @@
 """Drills by plan: a marked problem and its recovery through the real path, and what comes of them."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from notifier.app import assemble
 from tests.support.examples import seconds
 from tests.support.fakes import FakeClock
 from tests.support.receivers import PAGERDUTY, FixedHosts, HttpReceiver, Say
@@ -149,6 +151,22 @@ async def test_a_kill_between_the_halves_leaves_nothing_open(
         await stage.advance(30)
         assert await outcomes(stage) == [("notifier", "passed at noc, pager")]
     assert paged(fixed_hosts) == [("trigger", key), ("resolve", key)]
+
+
+async def test_a_drill_by_hand_is_ended_by_the_service_if_the_command_is_killed_in_between(
+    stage: Stage, http_receiver: HttpReceiver, fixed_hosts: FixedHosts
+) -> None:
+    channels = noc(http_receiver) | {"pager": PAGER}
+    async with stage.at_work(**channels):
+        await stage.advance(120)
+        async with asyncio.TaskGroup() as tasks:
+            settings = stage.settings(**channels)
+            command = assemble(settings, database=stage.beside, clock=stage.clock, tasks=tasks, owner="drill-1")
+            number = await command.drilling.by_hand(["pager"], timedelta(seconds=30))
+            await command.close()
+        await stage.advance(120)
+        assert await outcomes(stage) == [("notifier test", "passed at pager")]
+    assert paged(fixed_hosts) == [("trigger", f"cni:drill:{number}"), ("resolve", f"cni:drill:{number}")]
 
 
 @pytest.mark.parametrize("name", ["on-call", None])
