@@ -31,6 +31,7 @@ from notifier.pipeline.audit import Audit
 from notifier.pipeline.budgeting import Budgeting
 from notifier.pipeline.delivery import Deliverer
 from notifier.pipeline.discovery import Discovery, Selection
+from notifier.pipeline.drilling import Drilling
 from notifier.pipeline.enrolling import Enroller
 from notifier.pipeline.health import Health
 from notifier.pipeline.lease import Lease
@@ -40,11 +41,12 @@ from notifier.pipeline.settling import Settler
 from notifier.pipeline.sharing import Sharing
 from notifier.pipeline.standing import Rules
 from notifier.pipeline.telling import Teller
+from notifier.pipeline.timekeeping import Timekeeper
 from notifier.pipeline.upkeep import Retention, Upkeep
 from notifier.pipeline.watching import Watch
 from notifier.ports import Channel, Clock, Configured
 from notifier.settings import AccountSettings, Settings
-from notifier.settings.alerting import routes_of, windows_of
+from notifier.settings.alerting import objective_of, plan_of, routes_of, windows_of
 from notifier.settings.budget import budget_of, kept_interval, set_aside
 
 _log = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ class Pipeline:
     deliverers: Sequence[Deliverer]
     upkeep: Upkeep
     audit: Audit
+    timekeeper: Timekeeper
+    drilling: Drilling
     health: Health
     heartbeat: Heartbeat | None
     channels: Sequence[Channel]
@@ -80,6 +84,8 @@ class Pipeline:
         watched = {watch.account for watch in self.watches} | {account for each in others for account in each.accounts}
         for account in sorted(await self.upkeep.accounts() - watched):
             await self.retire(account)
+        await self.timekeeper.begin()
+        await self.drilling.begin()
         await self.upkeep.review()
         await self.budgeting.begin()
         if self.sharing is not None:
@@ -105,6 +111,8 @@ class Pipeline:
             },
             vitals={vital: vital not in ailing for vital in Vital},
             violations=None if self.audit.found is None else len(self.audit.found),
+            objective=self.timekeeper.objective,
+            punctuality=self.timekeeper.found,
         )
 
     def _account(self, watch: Watch, now: datetime) -> AccountFigures:
@@ -202,9 +210,21 @@ def assemble(
     )
     names = {account.id: account.name for account in settings.accounts}
     audit = Audit(database=database, clock=clock, teller=teller, names=names, committed=committed)
+    timekeeper = Timekeeper(
+        objective=objective_of(settings), database=database, clock=clock, teller=teller, committed=committed
+    )
     watches = [wiring.watch(account) for account in settings.accounts]
     marks = {name: fingerprint(channel.url.get_secret_value()) for name, channel in settings.channels.items()}
     configured = {n: Configured(fingerprint=mark, stateful=channels[n].stateful) for n, mark in marks.items()}
+    drilling = Drilling(
+        plan=plan_of(settings),
+        configured=configured,
+        database=database,
+        clock=clock,
+        machine=machine or clock,
+        teller=teller,
+        committed=committed,
+    )
     sharing = None if database.embedded else wiring.sharing(owner, watches, configured, upkeep)
     health = Health(
         database=database,
@@ -221,6 +241,8 @@ def assemble(
         deliverers=deliverers,
         upkeep=upkeep,
         audit=audit,
+        timekeeper=timekeeper,
+        drilling=drilling,
         health=health,
         heartbeat=None if ping is None else Heartbeat(ping.get_secret_value()),
         channels=list(channels.values()),

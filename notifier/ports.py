@@ -17,6 +17,7 @@ from notifier.domain.interconnect import Interconnect
 from notifier.domain.listing import Known
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
+from notifier.domain.objective import Punctuality
 from notifier.domain.observation import Observation, Sight, Unseen
 from notifier.domain.pacing import Sent
 from notifier.domain.site import Site
@@ -376,7 +377,8 @@ class Promise:
     """A delivery yet to be made: one notification, one channel.
 
     `lane` is what keeps its order: first in, first out per (channel, lane) (R15).
-    `urgency` 0 goes before 1 in a backlog (R26). `why` says which route leads there.
+    `urgency` 0 goes before 1 in a backlog (R26). `why` says which route leads there. `sighted_at` is when the change
+    was first seen, if how soon it is told counts for the objective.
     """
 
     channel: str
@@ -386,6 +388,7 @@ class Promise:
     due_at: datetime
     give_up_at: datetime
     why: str = ""
+    sighted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -531,6 +534,16 @@ class Outbox(Protocol):
         """Return the channels for which something is pending."""
         ...
 
+    async def punctuality(
+        self, channels: Collection[str], *, since: datetime, within: timedelta, now: datetime
+    ) -> Punctuality:
+        """Count, of what these channels were promised of changes first seen since then, what was in time and late.
+
+        In time is what was taken `within` that of the first sighting. What is pending for longer is late, and so is
+        what was given up; what was over before it was late was never owed.
+        """
+        ...
+
 
 class Chain(Protocol):
     """What seals the record: entries, each with the hash of the one before, account by account."""
@@ -579,6 +592,71 @@ class Auditing(Protocol):
 
     async def untold(self, channel: str, changed_before: datetime) -> list[Condition]:
         """Return the problems (at most 1000) of which a channel knows nothing, and nothing says why."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """A marked problem, and from `recovered_at` on its recovery, on their way to `channels`, as they were configured.
+
+    `number` names it: the second of 1970 for which it was scheduled, or in which somebody asked for it. `problem` and
+    `recovery` are the notifications' ids. Each of them is to be taken `within` that time.
+    """
+
+    number: int
+    scheduled: bool
+    channels: Mapping[str, Configured]
+    within: timedelta
+    begun_at: datetime
+    problem: int
+    recovered_at: datetime | None = None
+    recovery: int | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What came of a delivery so far; `cause` is why not, `uncertain` that it may have arrived all the same."""
+
+    outcome: Outcome
+    settled_at: datetime | None
+    cause: str | None
+    uncertain: bool
+
+
+class Drills(Protocol):
+    """Drills, on and ended."""
+
+    async def add(self, drill: Drill) -> None:
+        """Write a new drill; a number can't be given twice."""
+        ...
+
+    async def save(self, drill: Drill) -> None:
+        """Write how a drill stands."""
+        ...
+
+    async def drill(self, number: int) -> Drill | None:
+        """Return a drill."""
+        ...
+
+    async def unfinished(self) -> list[Drill]:
+        """Return the drills that have not ended, the oldest first."""
+        ...
+
+    async def fates(self, notification: int | None) -> dict[str, Fate]:
+        """Return what came of a notification (id), by channel."""
+        ...
+
+    async def over(self, keys: Collection[str]) -> set[str]:
+        """Return which of these are keys of drills whose recovery was promised; others cost nothing."""
+        ...
+
+    async def bring_back(self, now: datetime) -> None:
+        """Bring back to `now` what a clock that was ahead has begun (R7)."""
+        ...
+
+    async def prune(self, before: datetime) -> None:
+        """Forget drills that ended before then."""
         ...
 
 
@@ -695,6 +773,11 @@ class UnitOfWork(Protocol):
     @property
     def chain(self) -> Chain:
         """What seals it."""
+        ...
+
+    @property
+    def drills(self) -> Drills:
+        """What was tried out."""
         ...
 
     @property

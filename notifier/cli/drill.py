@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from notifier.adapters.clock import SystemClock
 from notifier.adapters.database.database import SqlDatabase
@@ -12,11 +12,8 @@ from notifier.adapters.database.explaining import Explaining
 from notifier.adapters.database.reading import Found
 from notifier.app import Pipeline, assemble
 from notifier.cli.desk import at
-from notifier.domain.backoff import gives_up_at
-from notifier.domain.notification import Action, Kind, Notification
-from notifier.domain.status import DOWN, HEALTHY, Severity
 from notifier.errors import DatabaseHeldError
-from notifier.ports import Channel, Outcome, Promise
+from notifier.ports import Drill, Outcome
 from notifier.settings import Settings
 
 _PATIENCE = timedelta(seconds=30)  # with the problem, and again with its recovery
@@ -42,12 +39,11 @@ class _Drill:
     def __init__(self, database: SqlDatabase, pipeline: Pipeline, names: Collection[str], patience: timedelta) -> None:
         both = zip(pipeline.channels, pipeline.deliverers, strict=True)
         named = [(channel, deliverer) for channel, deliverer in both if channel.name in names]
-        self._channels = [channel for channel, _ in named]
+        self._names = [channel.name for channel, _ in named]
         self._deliverers = [deliverer for _, deliverer in named]
+        self._drilling = pipeline.drilling
         self._database = database
         self._patience = patience
-        self._number = int(SystemClock().now().timestamp())
-        self._promised: list[int] = []
         self._unserved = False
 
     async def run(self) -> list[Found]:
@@ -55,68 +51,33 @@ class _Drill:
             with suppress(DatabaseHeldError):
                 self._database.hold()
                 self._unserved = True
-        await self._promise(Kind.PROBLEM, self._channels)
+        number = await self._drilling.by_hand(self._names, self._patience)
         try:
-            await self._settled(Kind.PROBLEM)
+            await self._until(number, lambda drill: drill.recovered_at is not None)
         finally:  # what may have been opened is closed, even if somebody has lost patience
-            refused = {row["channel"] for row in await self._deliveries() if row["outcome"] == Outcome.ABANDONED}
-            await self._promise(Kind.RECOVERED, [c for c in self._channels if c.name not in refused])
-        await self._settled(Kind.RECOVERED)
-        return await self._deliveries()
+            await self._drilling.recover(number)
+        return await self._deliveries(await self._until(number, lambda drill: drill.ended_at is not None))
 
-    async def _promise(self, kind: Kind, channels: Sequence[Channel]) -> None:
-        now = SystemClock().now()
-        promises = [self._delivery(kind, channel, now) for channel in channels]
-        async with self._database.begin() as work:
-            self._promised += await work.outbox.promise([(_words(kind, self._number, now), promises)])
-
-    def _delivery(self, kind: Kind, channel: Channel, now: datetime) -> Promise:
-        problem = kind is Kind.PROBLEM
-        does = (Action.OPEN if problem else Action.CLOSE) if channel.stateful else Action.TELL
-        return Promise(
-            channel=channel.name,
-            lane=f"drill/{self._number}",
-            action=does,
-            urgency=0 if problem else 1,
-            due_at=now,
-            give_up_at=gives_up_at(now, does),
-            why="drill",
-        )
-
-    async def _settled(self, kind: Kind) -> None:
-        """Wait until all is settled or the time is over, and send it if nobody else does."""
+    async def _until(self, number: int, come: Callable[[Drill], bool]) -> Drill:
+        """Take the drill on until it has come so far, and send it if nobody else does."""
         clock = SystemClock()
         began = clock.now()
-        while clock.now() < began + self._patience:
-            waiting = [r for r in await self._deliveries() if (r["kind"], r["outcome"]) == (kind, Outcome.PENDING)]
-            if not waiting:
-                return
+        while True:
+            await self._drilling.advance()
+            drill = await self._drilling.drill(number)
+            if drill is None:
+                raise LookupError("the drill is gone")  # retention keeps it for longer
+            if come(drill):
+                return drill
             if clock.now() > began + _GRACE and not self._database.embedded:
+                waiting = [row for row in await self._deliveries(drill) if row["outcome"] == Outcome.PENDING]
                 self._unserved |= any(not row["tries"] for row in waiting)
             if self._unserved:
                 for deliverer in self._deliverers:
                     await deliverer.drain()
             await asyncio.sleep(_LOOK_EVERY)
 
-    async def _deliveries(self) -> list[Found]:
+    async def _deliveries(self, drill: Drill) -> list[Found]:
+        told = [number for number in (drill.problem, drill.recovery) if number is not None]
         async with self._database.read() as reading:
-            return await Explaining(reading.conn).deliveries(self._promised)
-
-
-def _words(kind: Kind, number: int, now: datetime) -> Notification:
-    problem = kind is Kind.PROBLEM
-    after, before = (DOWN, HEALTHY) if problem else (f"{HEALTHY} again", DOWN)
-    return Notification(
-        kind=kind,
-        severity=Severity.CRITICAL if problem else Severity.OK,
-        account="",
-        account_name="",
-        subject=f"drill {number}",
-        title=f"[drill] a link is {after} (was {before})",
-        lead="This is a drill of cni-notifier. Nothing happened to any interconnect.",
-        incident_key=f"cni:drill:{number}",
-        observed_at=now,
-        recorded_at=now,
-        status=DOWN if problem else HEALTHY,
-        before=before,
-    )
+            return await Explaining(reading.conn).deliveries(told)

@@ -11,8 +11,25 @@ from notifier.domain.words.sites import REDUNDANCY, as_it_stands
 _LINES = 20  # subjects with a line of their own; more make a message unreadable
 _NAMES = 2_800  # characters of the names of all others; receivers cut what is longer than 3000
 _SEVERITIES = list(Severity)
-_BEGINS = {Kind.PROBLEM, Kind.SITE_LOST, Kind.BLIND, Kind.CHANNEL_FAILED, Kind.AUDIT_FAILED}
-_ENDS = {Kind.RECOVERED, Kind.SITE_BACK, Kind.SEEN_AGAIN, Kind.CHANNEL_WORKS, Kind.AUDIT_PASSED, Kind.REMOVED}
+_BEGINS = {
+    Kind.PROBLEM,
+    Kind.SITE_LOST,
+    Kind.BLIND,
+    Kind.CHANNEL_FAILED,
+    Kind.AUDIT_FAILED,
+    Kind.OBJECTIVE_MISSED,
+    Kind.DRILL_FAILED,
+}
+_ENDS = {
+    Kind.RECOVERED,
+    Kind.SITE_BACK,
+    Kind.SEEN_AGAIN,
+    Kind.CHANNEL_WORKS,
+    Kind.AUDIT_PASSED,
+    Kind.OBJECTIVE_MET,
+    Kind.DRILL_PASSED,
+    Kind.REMOVED,
+}
 
 _Subject = tuple[str, str]  # account and name
 _Stories = dict[_Subject, list[Notification]]  # what is told of each subject, oldest first; oldest subject first

@@ -10,6 +10,8 @@ LOST, BACK = "lost", "back"
 BLIND, SEEN = "blind", "seen"
 FAILING, WORKING = "failing", "working"
 VIOLATED, SOUND = "violated", "sound"
+MET = "met"  # of an objective; which one is missed is said with it
+FAILED, PASSED = "failed", "passed"
 REMOVED, LISTED = "removed", "listed again"
 
 
@@ -18,9 +20,10 @@ class Condition:
     """What is to be known of a subject now; every change of it makes one notification, and one of these.
 
     `status` is Cloudflare's word for an interconnect, one of the words above for everything else (with a moment, if
-    the audit found more); `before` is what it was. `problem` says whether it is as it should not be. `incident` is the
-    open incident's number: while a link flaps it stays open, whatever the status. `site` is where it lies, if anywhere.
-    `changed_at` is when this was recorded, `notification` the id of the words that tell it (0: not stored yet).
+    the audit found more; with the objective that is missed); `before` is what it was. `problem` says whether it is as
+    it should not be. `incident` is the open incident's number: while a link flaps it stays open, whatever the status.
+    `site` is where it lies, if anywhere. `changed_at` is when this was recorded, `notification` the id of the words
+    that tell it (0: not stored yet).
     """
 
     subject: Subject

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from notifier.domain.health import Vital
 from notifier.domain.interconnect import Interconnect
+from notifier.domain.objective import Objective, Punctuality
 from notifier.domain.state import State
 from notifier.domain.tally import Deliveries, Polls, Transitions
 
@@ -31,7 +32,8 @@ class Figures:
     """What this process knows by itself, without asking anybody.
 
     `channels` are those configured, `budgets` the permits used and the limit by the credential's mark. `vitals` says
-    of each whether it is well; `violations` is how many the last audit found, None if that is not known.
+    of each whether it is well; `violations` is how many the last audit found, None if that is not known. `objective`
+    is the configured one, `punctuality` how it is kept; None if that is not known.
     """
 
     at: datetime
@@ -40,6 +42,8 @@ class Figures:
     budgets: Mapping[str, tuple[int, int]]
     vitals: Mapping[Vital, bool]
     violations: int | None
+    objective: Objective | None = None
+    punctuality: Punctuality | None = None
 
 
 @dataclass(slots=True)

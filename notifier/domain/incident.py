@@ -9,6 +9,7 @@ from notifier.domain.status import Severity
 
 NOBODYS = ""  # the account of what belongs to none
 AUDIT = "audit"  # the name of the audit among subjects
+OBJECTIVE = "objective"  # and that of the objective
 KEY_LENGTH = 255  # what PagerDuty's dedup_key takes
 
 
@@ -20,14 +21,16 @@ class IncidentKind(StrEnum):
     BLIND = "blind"  # the account can't be seen, wholly or in part
     CHANNEL = "channel"  # a channel refuses what it is sent
     AUDIT = "audit"  # the notifier's own record doesn't add up
+    OBJECTIVE = "objective"  # changes are told later than they are to be
+    DRILL = "drill"  # a channel did not take a drill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What a message is about; everything told of it is one story.
 
-    `name` is the interconnect's, the site's or the channel's; the account id for blindness, `audit` for the audit.
-    A channel and the audit belong to no account: theirs is empty.
+    `name` is the interconnect's, the site's or the channel's; the account id for blindness, `audit` for the audit,
+    `objective` for the objective. Channels, drills, the audit and the objective belong to no account: theirs is empty.
     """
 
     kind: IncidentKind
@@ -87,6 +90,10 @@ def incident_key(kind: IncidentKind, account: str, subject: str, number: int) ->
             stem = f"cni:channel:{subject}"
         case IncidentKind.AUDIT:
             stem = "cni:audit"
+        case IncidentKind.OBJECTIVE:
+            stem = "cni:objective"
+        case IncidentKind.DRILL:
+            stem = f"cni:drill:{subject}"
     key = f"{stem}:{number}"
     if len(key) <= KEY_LENGTH:
         return key

@@ -32,6 +32,10 @@ class Kind(StrEnum):
     STRANDED = "stranded"  # a channel was removed that holds incidents open
     AUDIT_FAILED = "audit failed"
     AUDIT_PASSED = "audit passed"
+    OBJECTIVE_MISSED = "objective missed"
+    OBJECTIVE_MET = "objective met"
+    DRILL_FAILED = "drill failed"
+    DRILL_PASSED = "drill passed"
     REMINDER = "reminder"
     TEST = "test"
 

@@ -40,7 +40,7 @@ def reached(routes: Sequence[Route], condition: Condition, channels: Collection[
     Without routes every channel is. The notifier's own trouble is told at once somewhere, whatever the routes say,
     and never on the channel that is in trouble (R16).
     """
-    failing = condition.subject.name if condition.subject.kind is IncidentKind.CHANNEL else None
+    failing = condition.subject.name if condition.subject.kind in _OF_CHANNELS else None
     able = [channel for channel in channels if channel != failing]
     if not routes:
         return dict.fromkeys(able, Reach("no routes: everything to every channel", None))
@@ -51,6 +51,9 @@ def reached(routes: Sequence[Route], condition: Condition, channels: Collection[
     if condition.own and all(reach.after is not None for reach in found.values()):
         return dict.fromkeys(able, Reach("the notifier's own trouble: told everywhere", None))
     return found
+
+
+_OF_CHANNELS = {IncidentKind.CHANNEL, IncidentKind.DRILL}
 
 
 def _leads(routes: Sequence[Route], condition: Condition) -> Iterator[tuple[str, Reach]]:

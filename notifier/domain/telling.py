@@ -183,6 +183,8 @@ _AFTER_A_PROBLEM = {
     Kind.SEEN_AGAIN,
     Kind.CHANNEL_WORKS,
     Kind.AUDIT_PASSED,
+    Kind.OBJECTIVE_MET,
+    Kind.DRILL_PASSED,
 }
 _ENDS = {
     Kind.RECOVERED,
@@ -193,4 +195,6 @@ _ENDS = {
     Kind.SEEN_AGAIN,
     Kind.CHANNEL_WORKS,
     Kind.AUDIT_PASSED,
+    Kind.OBJECTIVE_MET,
+    Kind.DRILL_PASSED,
 }

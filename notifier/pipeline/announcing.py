@@ -74,13 +74,18 @@ class Announcer:
             if told is None:
                 continue
             condition = _of_link(step.state, link, told)
-            news.append(News(condition, told))
+            news.append(News(condition, told, told.observed_at))
             if step.began_to_flap:
                 flaps = words.tell_flapping(
                     step.transition, step.state, link, self._voice, site=site, quiet=self._quiet
                 )
                 notices.append(News(condition, flaps))
-        news += await self._look_at(work, sites, now)
+        # A site is lost, or back, by what was seen of its links.
+        seen = {name: [n.notification.observed_at for n in news if n.condition.site == name] for name in sites}
+        news += [
+            replace(each, sighted_at=min(seen[each.condition.subject.name], default=None))
+            for each in await self._look_at(work, sites, now)
+        ]
         await self._teller.tell(work, self._account, news, now, notices)
 
     async def calm(self, work: UnitOfWork, before: State, after: State, link: Interconnect, now: datetime) -> None:

@@ -60,8 +60,10 @@ class Settler:
     async def _close_late(work: UnitOfWork, sent: Sequence[Settlement]) -> bool:
         """Promise the ends of what was taken open when it was over: who sent it was paused, or overtaken (R18)."""
         opening = [each for each in sent if each.claimed.promise.action in {Action.OPEN, Action.UPDATE}]
-        incidents = await work.record.incidents([each.claimed.notification.incident_key or "" for each in opening])
+        keys = [each.claimed.notification.incident_key or "" for each in opening]
+        incidents = await work.record.incidents(keys)
         over = {key for key, incident in incidents.items() if incident.closed_at is not None}
+        over |= await work.drills.over(keys)
         if over:
             waiting = await work.outbox.waiting(opening[0].claimed.promise.channel)
             over -= {each.key for each in waiting if each.action is Action.CLOSE}
@@ -83,7 +85,9 @@ class Settler:
         if promise.action is Action.CLOSE:
             if (again := at + REFUSED_FOR) < promise.give_up_at:
                 # In a lane of its own: the next incident need not wait for it.
-                await work.outbox.promise([(lost, [replace(promise, lane=lost.incident_key or "", due_at=again)])])
+                await work.outbox.promise(
+                    [(lost, [replace(promise, lane=lost.incident_key or "", due_at=again, sighted_at=None)])]
+                )
             return
         await take_back(work, claimed, at, uncertain=settlement.uncertain)
 
@@ -118,7 +122,9 @@ async def take_back(work: UnitOfWork, lost: Claimed, at: datetime, *, uncertain:
 def _close(settlement: Settlement) -> tuple[Notification, list[Promise]]:
     told, promise, now = settlement.claimed.notification, settlement.claimed.promise, settlement.ended_at
     lane, gives_up = told.incident_key or "", gives_up_at(now, Action.CLOSE)
-    close = replace(promise, action=Action.CLOSE, lane=lane, urgency=1, due_at=now, give_up_at=gives_up)
+    close = replace(
+        promise, action=Action.CLOSE, lane=lane, urgency=1, due_at=now, give_up_at=gives_up, sighted_at=None
+    )
     return replace(told, recorded_at=now), [close]
 
 

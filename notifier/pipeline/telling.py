@@ -29,16 +29,22 @@ _MILD = {
     Kind.SEEN_AGAIN,
     Kind.CHANNEL_WORKS,
     Kind.AUDIT_PASSED,
+    Kind.OBJECTIVE_MET,
+    Kind.DRILL_PASSED,
     Kind.REMINDER,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A change of a subject: how it stands now, and the words that tell it."""
+    """A change of a subject: how it stands now, and the words that tell it.
+
+    `sighted_at` is when a confirmed change was first seen; None for what does not count for the objective.
+    """
 
     condition: Condition
     notification: Notification
+    sighted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class _Draft:
     promised: list[tuple[Notification, list[Promise]]] = field(default_factory=list)
     known: list[tuple[Told, int | None]] = field(default_factory=list)
     verdicts: list[tuple[int | None, int, str, str]] = field(default_factory=list)
+    sighted: dict[int | None, datetime] = field(default_factory=dict)
 
     def carry(self, notification: Notification) -> int:
         """Take words in; return their place."""
@@ -106,6 +113,7 @@ class Teller:
         """
         draft = _Draft()
         fresh = {each.condition.subject: draft.carry(each.notification) for each in news}
+        draft.sighted = {fresh[n.condition.subject]: n.sighted_at for n in news if n.sighted_at is not None}
         changed = {each.condition.subject: each.condition for each in news}
         beside = await work.ledger.conditions(account, [each.condition.subject for each in notices], ())
         standing = await self._standing(work, account, [*beside, *changed.values()], now)
@@ -225,19 +233,27 @@ class Teller:
             text = replace(text, incident_key=key, recorded_at=standing.now)
             place = draft.carry(text)
         why, now = case.verdict.why, standing.now
-        draft.promise(place, self._promise(case.channel, case.condition, text, Action.CLOSE, why, now))
+        promise = self._promise(case.channel, case.condition, text, Action.CLOSE, why, now)
+        draft.promise(place, replace(promise, sighted_at=draft.sighted.get(case.place)))
         return place
 
     def _tell(self, draft: _Draft, standing: Standing, case: _Case, original: Notification | None, does: Action) -> int:
-        """Promise a condition's words; later than others they are told with the reason for that."""
+        """Promise a condition's words; later than others they are told with the reason for that.
+
+        What was kept back does not count for the objective; to have looked at a site first is part of telling.
+        """
         text, place = draft.words(case.place, original), case.place
+        sighted_at = draft.sighted.get(place)
         if place is None:
-            if case.before.kept != HOLD:
+            if case.before.kept == HOLD:
+                sighted_at = text.observed_at
+            else:
                 site = standing.sites.get(case.condition.site or "")
                 text = words.retold(text, _why_now(case.before), standing.now, site=site)
             place = draft.carry(text)
         why, now = case.verdict.why, standing.now
-        draft.promise(place, self._promise(case.channel, case.condition, text, does, why, now))
+        promise = self._promise(case.channel, case.condition, text, does, why, now)
+        draft.promise(place, replace(promise, sighted_at=sighted_at))
         return place
 
     def _notice(

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from notifier.domain import words
 from notifier.domain.condition import WORKING, Condition
+from notifier.domain.drill import drill_key
 from notifier.domain.incident import NOBODYS, IncidentKind, Subject
 from notifier.domain.merging import left_open
 from notifier.errors import DatabaseError
@@ -97,6 +98,8 @@ class Upkeep:
             "observations_before": now - self._retention.observations,
         }
         try:
+            async with self._database.begin() as work:
+                await work.drills.prune(before["deliveries_before"])
             while more:  # piece by piece: others need the database, too
                 async with self._database.begin() as work:
                     more = await work.chain.prune(now, **before)
@@ -167,7 +170,12 @@ class Upkeep:
 
     async def _strand(self, work: UnitOfWork, channel: str, old: Configured, now: datetime, *, replaced: bool) -> None:
         """Tell the others that a receiver goes that may hold incidents open: nobody can close them any more."""
-        keys = left_open(await work.outbox.waiting(channel), await work.ledger.held_open(channel))
+        tried = [
+            drill_key(d.number)
+            for d in await work.drills.unfinished()
+            if d.recovered_at is None and channel in d.channels
+        ]
+        keys = left_open(await work.outbox.waiting(channel), [*await work.ledger.held_open(channel), *tried])
         if not keys:
             return
         _log.error("a receiver is gone that holds incidents open", extra={"fields": {"channel": channel, "keys": keys}})

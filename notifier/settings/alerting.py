@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from notifier.adapters.cron import fixed, occurrences, recurring
 from notifier.domain.availability import Period
+from notifier.domain.drill import GRACE, Plan
 from notifier.domain.matching import Matcher
+from notifier.domain.objective import Objective
 from notifier.domain.reporting import Planned
 from notifier.domain.routing import Escalation, Route
 from notifier.domain.suppression import Window
@@ -40,6 +43,30 @@ def _route(route: RouteSettings, accounts: Sequence[AccountSettings]) -> Route:
         match=matcher_of(route.match, accounts),
         escalate=Escalation(after=further.after, channels=further.channels) if further is not None else None,
     )
+
+
+def objective_of(settings: Settings) -> Objective | None:
+    """Return how soon changes are to be told, if that was asked for."""
+    given = settings.objective
+    if given is None:
+        return None
+    return Objective(
+        notify_within=given.notify_within, share=Fraction(given.for_.removesuffix("%")) / 100, over=given.over
+    )
+
+
+def plan_of(settings: Settings) -> Plan | None:
+    """Return when drills are made, if that was asked for."""
+    given = settings.drill
+    if given is None:
+        return None
+    until = recurring(given.cron, GRACE, ZoneInfo(given.timezone or settings.timezone))
+
+    def due(at: datetime) -> datetime | None:
+        end = until(at)
+        return None if end is None else end - GRACE
+
+    return Plan(due=due, channels=given.channels, within=given.within)
 
 
 def windows_of(settings: Settings) -> tuple[Window, ...]:

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path as FilePath
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from notifier.domain.duration import parse_duration
 from notifier.settings.address import is_address, is_private
 from notifier.settings.draft import Draft
-from notifier.settings.kinds import CHANNEL_NAME, is_zone
+from notifier.settings.kinds import CHANNEL_NAME, is_zone, written
 from notifier.settings.moments import MOMENT, is_doubtful, is_moment, parse_moment
 from notifier.settings.outline import Path, dotted, find
 from notifier.settings.wording import found, missing
@@ -71,6 +73,8 @@ def check(draft: Draft) -> None:
         _check_channels(draft, (*path, "escalate", "channels"), route.get("escalate"))
     for path, window in _entries(draft.values, "maintenance"):
         _check_window(draft, path, window)
+    _check_channels(draft, ("drill", "channels"), draft.values.get("drill"))
+    _check_kept(draft)
 
 
 def _check_reach(draft: Draft) -> None:
@@ -130,6 +134,27 @@ def _check_span(draft: Draft, path: Path, window: dict[str, Any]) -> None:
     if begin >= end:
         until = (*path, "until")
         draft.wrong(until, f"found {_shown(draft, until, moments[1])}, expected a moment after from")
+
+
+def _check_kept(draft: Draft) -> None:
+    """Note an objective over a time of which not every delivery is kept."""
+    over, kept = (
+        _span(draft, path, default)
+        for path, default in ((("objective", "over"), "28d"), (("retention", "deliveries"), "90d"))
+    )
+    if draft.given(("objective",)) and over is not None and kept is not None and over > kept:
+        told = f"found {written(over)}, longer than deliveries are kept: retention.deliveries is {written(kept)}"
+        draft.wrong(("objective", "over"), told)
+
+
+def _span(draft: Draft, path: Path, default: str) -> timedelta | None:
+    """Return a duration, the default where none is given; None if it can't be read, which is noted elsewhere."""
+    section = draft.values.get(str(path[0]))
+    given = section.get(path[1]) if isinstance(section, dict) else None
+    try:
+        return parse_duration(default if given is None else given)
+    except (TypeError, ValueError, AttributeError):
+        return None
 
 
 def _shown(draft: Draft, path: Path, text: str) -> str:

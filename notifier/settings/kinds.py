@@ -157,6 +157,11 @@ Changes = Annotated[
     expecting(f"a whole number of at least 2, and at most {_MOST_CHANGES}"),
 ]
 Switch = Annotated[bool, expecting("true or false")]
+Percentage = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{1,2}(\.[0-9]{1,4})?%$"),
+    expecting("a percentage above 0% and below 100%, such as 99% or 99.5%", fits=lambda text: float(text[:-1]) > 0),
+]
 Share = Annotated[float, Field(gt=0, le=1), expecting("a number above 0, and at most 1")]
 Name = Annotated[
     str,

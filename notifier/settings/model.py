@@ -23,6 +23,7 @@ from notifier.settings.kinds import (
     Moment,
     Name,
     OneOrMore,
+    Percentage,
     PingUrl,
     Share,
     Span,
@@ -232,6 +233,30 @@ class MaintenanceSettings(Section):
     """Whose clocks count; default: the zone of the messages."""
 
 
+class ObjectiveSettings(Section):
+    """How soon changes are to be told; when it is missed, that is an incident."""
+
+    notify_within: Annotated[timedelta, Span("1s", "1d")]
+    """How soon after the first sighting of a confirmed change a channel has taken it,"""
+    for_: Percentage = Field(alias="for")
+    """of what share of the notifications,"""
+    over: Annotated[timedelta, Span("1h", "3650d")] = timedelta(days=28)
+    """in the time just past; no longer than `retention.deliveries`."""
+
+
+class DrillSettings(Section):
+    """When a marked problem and its recovery are sent, to see whether they arrive; when not, that is an incident."""
+
+    cron: Cron
+    """When: minute, hour, day, month, weekday."""
+    channels: tuple[ChannelName, ...] = Field(min_length=1)
+    """To which channels."""
+    within: Annotated[timedelta, Span("10s", "1h")] = timedelta(minutes=10)
+    """How soon each of them has to take the problem, and then the recovery."""
+    timezone: Zone | None = None
+    """Whose clocks count; default: the zone of the messages."""
+
+
 class ReplicasSettings(Section):
     """How several processes share the accounts; PostgreSQL only."""
 
@@ -322,6 +347,10 @@ class Settings(Section):
     """Between two reminders of an incident that nobody has acknowledged; 0s: none."""
     maintenance: tuple[MaintenanceSettings, ...] = ()
     """When messages are kept back."""
+    objective: ObjectiveSettings | None = None
+    """How soon changes are to be told; default: nobody asks."""
+    drill: DrillSettings | None = None
+    """When to try out whether messages arrive; default: never."""
     severity: Mapping[Status, Trouble] = Field(default_factory=dict)
     """How bad a status is, where it is not to be as usual."""
     timezone: Zone = "UTC"

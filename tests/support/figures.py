@@ -3,11 +3,13 @@
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 from notifier.domain.figures import AccountFigures, Figures, Reloads
 from notifier.domain.health import Vital
 from notifier.domain.incident import NOBODYS, IncidentKind
 from notifier.domain.interconnect import Interconnect
+from notifier.domain.objective import Count, Objective, Punctuality
 from notifier.domain.state import State
 from notifier.domain.status import Severity
 from notifier.domain.tally import Deliveries, Polls, Transitions
@@ -83,4 +85,6 @@ def figures(*accounts: AccountFigures, at: datetime = NIGHT) -> Figures:
         budgets={"mark": (7, 600)},
         vitals=dict.fromkeys(Vital, True) | {Vital.AUDIT: False},
         violations=2,
+        objective=Objective(notify_within=seconds(90), share=Fraction(99, 100), over=timedelta(days=28)),
+        punctuality=Punctuality({"noc": Count(39, 1)}),
     )

@@ -10,11 +10,13 @@ from typing import Any
 from notifier.domain.backoff import due_as_of
 from notifier.domain.blindness import Extent, View
 from notifier.domain.decision import Gap, Transition
+from notifier.domain.drill import LANES, drill_key
 from notifier.domain.incident import Incident, IncidentKind
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.listing import Known
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
+from notifier.domain.objective import Count, Punctuality
 from notifier.domain.observation import Observation
 from notifier.domain.pacing import Sent
 from notifier.domain.site import Member, Site
@@ -22,7 +24,7 @@ from notifier.domain.state import State
 from notifier.domain.status import Severity
 from notifier.domain.telling import Heard
 from notifier.errors import ConflictError
-from notifier.ports import Accepted, Claimed, Outcome, Promise, Settlement
+from notifier.ports import Accepted, Claimed, Drill, Fate, Outcome, Promise, Settlement
 from tests.support.fakes import FakeClock
 from tests.support.memory_auditing import MemoryAuditing
 from tests.support.memory_ledger import LedgerTables, MemoryLedger
@@ -70,6 +72,7 @@ class Tables:
     attempts: list[Settlement] = field(default_factory=list)
     worded: int = 0
     promised: int = 0
+    drills: dict[int, Drill] = field(default_factory=dict)
     ledger: LedgerTables = field(default_factory=LedgerTables)
     sharing: SharingTables = field(default_factory=SharingTables)
 
@@ -113,6 +116,7 @@ class MemoryUnitOfWork:
         self.outbox = MemoryOutbox(tables)
         self.ledger = MemoryLedger(tables.ledger, tables.incidents)
         self.chain = MemoryChain(tables)
+        self.drills = MemoryDrills(tables)
         self.audit = MemoryAuditing(tables)
         self.leases = MemoryLeases(tables.sharing, clock)
         self.budgets = MemoryBudgets(tables.sharing, clock)
@@ -305,10 +309,13 @@ class MemoryOutbox:
     async def sent(self, channel: str, *, since: datetime, now: datetime) -> list[Sent]:
         messages: dict[str, list[Settlement]] = {}
         for tried in self._tables.attempts:
-            if tried.claimed.promise.channel == channel and tried.started_at > since:
+            promise = tried.claimed.promise
+            if promise.channel == channel and tried.started_at > since and not promise.lane.startswith(LANES):
                 messages.setdefault(tried.message, []).append(tried)
         under_way = {
-            row.promise.lane for row in self._tables.deliveries if row.pending(channel) and not row.waits(channel, now)
+            row.promise.lane
+            for row in self._tables.deliveries
+            if row.pending(channel) and not row.waits(channel, now) and not row.promise.lane.startswith(LANES)
         }
         return [
             Sent(at=max(t.started_at for t in tried), lanes=len({t.claimed.promise.lane for t in tried}))
@@ -399,6 +406,8 @@ class MemoryOutbox:
         for row in self._tables.deliveries:
             if row.leased_until is not None:
                 row.leased_until = min(row.leased_until, now + lease)
+            if row.outcome is Outcome.PENDING and (row.promise.sighted_at or now) > now:
+                row.promise = replace(row.promise, sighted_at=now)
             if row.outcome is Outcome.PENDING and row.promise.due_at > now:
                 due_at = due_as_of(now, row.promise.due_at, tried.get(row.id), wait=wait)
                 row.promise = replace(row.promise, due_at=due_at)
@@ -429,6 +438,22 @@ class MemoryOutbox:
     async def waiting_channels(self) -> set[str]:
         return {row.promise.channel for row in self._tables.deliveries if row.outcome is Outcome.PENDING}
 
+    async def punctuality(
+        self, channels: Collection[str], *, since: datetime, within: timedelta, now: datetime
+    ) -> Punctuality:
+        counted: dict[str, Count] = {}
+        for row in self._tables.deliveries:
+            sighted_at, channel = row.promise.sighted_at, row.promise.channel
+            if sighted_at is None or sighted_at < since or channel not in channels:
+                continue
+            soon = row.settled_at is not None and row.settled_at - sighted_at <= within
+            taken, over = row.outcome is Outcome.SENT, row.outcome is Outcome.MOOT
+            waits = row.outcome is Outcome.PENDING and now - sighted_at <= within
+            late = not waits and not (soon and (taken or over))
+            so_far = counted.get(channel, Count())
+            counted[channel] = Count(so_far.in_time + (taken and soon), so_far.late + late)
+        return Punctuality(counted)
+
 
 class MemoryChain:
     """Keeps `ports.Chain`; what is in memory needs no seal."""
@@ -458,6 +483,46 @@ class MemoryChain:
         verdicts = tables.ledger.verdicts.items()
         tables.ledger.verdicts = {key: why for key, why in verdicts if key[0] in tables.notifications}
         return False
+
+
+class MemoryDrills:
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def add(self, drill: Drill) -> None:
+        assert drill.number not in self._tables.drills
+        self._tables.drills[drill.number] = drill
+
+    async def save(self, drill: Drill) -> None:
+        self._tables.drills[drill.number] = drill
+
+    async def drill(self, number: int) -> Drill | None:
+        return self._tables.drills.get(number)
+
+    async def unfinished(self) -> list[Drill]:
+        return [drill for _, drill in sorted(self._tables.drills.items()) if drill.ended_at is None]
+
+    async def fates(self, notification: int | None) -> dict[str, Fate]:
+        return {
+            row.promise.channel: Fate(
+                outcome=row.outcome, settled_at=row.settled_at, cause=row.cause, uncertain=row.uncertain
+            )
+            for row in self._tables.deliveries
+            if row.notification_id == notification
+        }
+
+    async def over(self, keys: Collection[str]) -> set[str]:
+        ended = {drill_key(n) for n, drill in self._tables.drills.items() if drill.recovered_at is not None}
+        return ended.intersection(keys)
+
+    async def bring_back(self, now: datetime) -> None:
+        for drill in await self.unfinished():
+            recovered_at = drill.recovered_at and min(drill.recovered_at, now)
+            await self.save(replace(drill, begun_at=min(drill.begun_at, now), recovered_at=recovered_at))
+
+    async def prune(self, before: datetime) -> None:
+        drills = self._tables.drills.items()
+        self._tables.drills = {n: each for n, each in drills if each.ended_at is None or each.ended_at >= before}
 
 
 def _queue(rows: Iterable[Row]) -> list[Waiting]:

@@ -114,9 +114,11 @@ class Stage:
             await watch.poller.idle()
             await watch.recorder.calm()
         await self._pipeline.upkeep.look()
+        await self._pipeline.drilling.tick()
         audit = self._pipeline.audit
         if audit.at is None or self.clock.now() - audit.at >= timedelta(minutes=2):
             await audit.check()
+            await self._pipeline.timekeeper.check()
         assert not audit.found  # R28: whatever a scenario does to it, the record adds up
         if self.sending:
             await self._deliver()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.domain.matching import Matcher
+from notifier.domain.objective import Objective
 from notifier.domain.routing import Escalation, Route
 from notifier.domain.status import Severity
 from notifier.errors import ConfigurationError
 from notifier.settings import Settings, load, routes_of, windows_of
 from notifier.settings.address import parse_address
+from notifier.settings.alerting import objective_of, plan_of
 from notifier.settings.outline import ENTRIES
 from tests.support.conditions import down
 from tests.support.examples import ACCOUNT
@@ -180,6 +183,30 @@ def test_a_moment_that_comes_twice_is_taken_with_its_offset(tmp_path: Path) -> N
     [window] = windows_of(_load(tmp_path, _GOOD + text))
     assert window.until(datetime(2026, 10, 25, 1, 29, tzinfo=UTC)) is None
     assert window.until(datetime(2026, 10, 25, 1, 30, tzinfo=UTC)) == datetime(2026, 10, 25, 4, 0, tzinfo=UTC)
+
+
+def test_an_objective_is_a_share_of_what_is_told_in_the_last_four_weeks(tmp_path: Path) -> None:
+    objective = objective_of(_load(tmp_path, _GOOD + "objective: {notify_within: 90s, for: 99.5%}\n"))
+    assert objective == Objective(
+        notify_within=timedelta(seconds=90), share=Fraction(995, 1000), over=timedelta(days=28)
+    )
+    assert objective_of(_load(tmp_path)) is None
+
+
+def test_drills_are_due_by_the_clocks_of_their_zone_and_for_five_minutes(tmp_path: Path) -> None:
+    plan = plan_of(_load(tmp_path, _GOOD + "drill: {cron: 0 10 * * MON, channels: [noc], timezone: Asia/Tokyo}\n"))
+    assert plan is not None
+    assert (plan.channels, plan.within) == (("noc",), timedelta(minutes=10))
+    ten = datetime(2026, 12, 7, 1, 0, tzinfo=UTC)
+    moments = [ten - timedelta(seconds=1), ten, ten + timedelta(minutes=4), ten + timedelta(minutes=5)]
+    assert [plan.due(at) for at in moments] == [None, ten, ten, None]
+    assert plan_of(_load(tmp_path)) is None
+
+
+def test_an_objective_over_a_time_of_which_not_all_is_kept_is_refused(tmp_path: Path) -> None:
+    text = _GOOD + "retention: {deliveries: 7d}\nobjective: {notify_within: 90s, for: 99%}\n"
+    told = "objective.over: found 28d, longer than deliveries are kept: retention.deliveries is 7d"
+    assert _mistakes(tmp_path, text) == [f"notifier.yaml:7: {told}"]
 
 
 def test_a_status_can_be_as_bad_as_one_likes(tmp_path: Path) -> None:
@@ -528,13 +555,25 @@ def test_what_is_no_yaml_is_told_in_plain_words_with_its_place(text: str, told: 
         "maintenance: [{name: n, cron: '0 2 * * *', for: 1h, from: 2026-12-01T22:00Z}]",
         "maintenance: [{name: n, from: 2026-12-01T22:00Z, until: 2026-12-01T22:00Z}]",
         "maintenance: [{name: n, from: 2026-03-29T02:30, until: 2026-04-01T00:00, timezone: Europe/Amsterdam}]",
+        "objective: {notify_within: 90s, for: 99}",
+        "objective: {notify_within: 90s, for: 0.00%}",
+        "objective: {notify_within: 90s, for: 100%}",
+        "objective: {notify_within: 0s, for: 99%}",
+        "objective: {for: 99%}",
+        "objective: {notify_within: 90s, for: 99%, over: 91d}",
+        "retention: {deliveries: 7d}\nobjective: {notify_within: 90s, for: 99%}",
+        "drill: {cron: 0 10 * * MON, channels: [mail]}",
+        "drill: {cron: 0 10 * * MON, channels: []}",
+        "drill: {cron: 0 10 * *, channels: [noc]}",
+        "drill: {channels: [noc]}",
+        "drill: {cron: 0 10 * * MON, channels: [noc], within: 2h}",
         "maintenance: [{name: n, cron: '" + "9" * 5000 + " * * * *', for: 1h}]",
     ],
 )
 def test_each_of_these_is_refused_by_one_line(wrong: str, tmp_path: Path) -> None:
     mistakes = _mistakes(tmp_path, _GOOD + wrong)
     assert len(mistakes) == 1
-    assert mistakes[0].startswith("notifier.yaml:6: ")
+    assert mistakes[0].startswith(f"notifier.yaml:{6 + wrong.count(chr(10))}: ")
 
 
 _BITS = st.sampled_from(["accounts", "channels", "id", "token", "noc", "url", "poll", "interval", "7d", "_file"])

@@ -18,6 +18,8 @@ _ENDS = {
     Kind.SEEN_AGAIN,
     Kind.CHANNEL_WORKS,
     Kind.AUDIT_PASSED,
+    Kind.OBJECTIVE_MET,
+    Kind.DRILL_PASSED,
 }
 _NEITHER = {Kind.UP, Kind.RETURNED, Kind.CALM, Kind.TEST}
 _NO_LINK = {
@@ -30,6 +32,10 @@ _NO_LINK = {
     Kind.STRANDED,
     Kind.AUDIT_FAILED,
     Kind.AUDIT_PASSED,
+    Kind.OBJECTIVE_MISSED,
+    Kind.OBJECTIVE_MET,
+    Kind.DRILL_FAILED,
+    Kind.DRILL_PASSED,
     Kind.TEST,
 }
 

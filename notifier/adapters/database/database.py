@@ -10,6 +10,7 @@ from notifier.adapters.database import counting, schema
 from notifier.adapters.database.auditing import SqlAuditing
 from notifier.adapters.database.budgets import SqlBudgets
 from notifier.adapters.database.chain import SqlChain
+from notifier.adapters.database.drilling import SqlDrills
 from notifier.adapters.database.engine import SqliteLock, connection, open_engine, open_reading_engine
 from notifier.adapters.database.entering import Entering
 from notifier.adapters.database.insight import SqlInsight
@@ -38,6 +39,7 @@ class SqlUnitOfWork:
         self._ledger = SqlLedger(conn, self.journal, self._entering)
         self._outbox = SqlOutbox(conn, self.journal, self._entering)
         self._chain = SqlChain(conn)
+        self._drills = SqlDrills(conn)
         self._audit = SqlAuditing(conn)
         self._leases = SqlLeases(conn, moment)
         self._budgets = SqlBudgets(conn, moment)
@@ -66,6 +68,11 @@ class SqlUnitOfWork:
     def chain(self) -> SqlChain:
         """What seals it."""
         return self._chain
+
+    @property
+    def drills(self) -> SqlDrills:
+        """What was tried out."""
+        return self._drills
 
     @property
     def audit(self) -> SqlAuditing:

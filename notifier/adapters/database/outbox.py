@@ -25,11 +25,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from notifier.adapters.database import rows
 from notifier.adapters.database.entering import Entering
 from notifier.adapters.database.journal import Journal
+from notifier.adapters.database.punctuality import count
 from notifier.adapters.database.tables import attempts, deliveries, notifications
 from notifier.domain.backoff import due_as_of
 from notifier.domain.chain import EntryKind
+from notifier.domain.drill import LANES
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
+from notifier.domain.objective import Punctuality
 from notifier.domain.pacing import Sent
 from notifier.domain.telling import Heard
 from notifier.ports import Accepted, Claimed, Outcome, Promise, Settlement
@@ -196,6 +199,9 @@ class SqlOutbox:
             for row in await self._conn.execute(tried)
             if (due_at := due_as_of(now, row.due_at, row.at, wait=wait)) < row.due_at
         ]
+        await self._conn.execute(
+            update(d).where(d.c.outcome == Outcome.PENDING, d.c.sighted_at > now).values(sighted_at=now)
+        )
         if sooner:
             at_id = update(d).where(d.c.id == bindparam("late")).values(due_at=bindparam("due"))
             await self._conn.execute(at_id, sooner)
@@ -260,6 +266,11 @@ class SqlOutbox:
         found = await self._conn.execute(select(d.c.channel).where(d.c.outcome == Outcome.PENDING).distinct())
         return {row.channel for row in found}
 
+    async def punctuality(
+        self, channels: Collection[str], *, since: datetime, within: timedelta, now: datetime
+    ) -> Punctuality:
+        """Count what was in time, and what late, of changes first seen since then."""
+        return await count(self._conn, channels, since=since, within=within, now=now)
 
 # Put together once: that takes longer than to run them.
 
@@ -330,12 +341,13 @@ def _choice(*, whole: bool) -> Select[Any]:
 
 
 def _messages() -> Select[Any, int]:
-    """When the channel's messages went out, and of how many lanes each told."""
+    """When the channel's messages went out, and of how many lanes each told; a drill makes no storm."""
     d, a = deliveries.c, attempts.c
     return (
         select(func.max(a.started_at).label("at"), func.count(d.lane.distinct()).label("lanes"))
         .join_from(attempts, deliveries, d.id == a.delivery)
         .where(a.started_at > bindparam("since"), d.channel == bindparam("whose"), a.message.is_not(None))
+        .where(d.lane.not_like(f"{LANES}%"))
         .group_by(a.message)
     )
 
@@ -344,7 +356,7 @@ def _under_way() -> Select[Any]:
     """The lanes that are being sent."""
     d = deliveries.c
     leased = and_(d.channel == bindparam("whose"), d.outcome == Outcome.PENDING, d.leased_until > bindparam("now"))
-    return select(d.lane).distinct().where(leased)
+    return select(d.lane).distinct().where(leased, d.lane.not_like(f"{LANES}%"))
 
 
 _SAY = insert(notifications).returning(notifications, sort_by_parameter_order=True)
@@ -416,6 +428,7 @@ def _claimed(row: Row[Any], told: Notification) -> Claimed:
             due_at=row.due_at,
             give_up_at=row.give_up_at,
             why=row.why or "",
+            sighted_at=row.sighted_at,
         ),
     )
 

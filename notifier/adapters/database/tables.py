@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0005"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
+HEAD = "0006"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -245,9 +245,27 @@ deliveries = Table(
     _text("receipt", nullable=True),
     _flag("uncertain"),
     _text("why", nullable=True),
+    _at("sighted_at"),
     UniqueConstraint("notification", "channel"),
     Index(None, "outcome", "channel", "due_at"),
     Index(None, "channel", "lane", "outcome"),
+    Index(None, "sighted_at"),
+)
+
+# The drills, each by when it began: scheduled, that is the same second whoever made it.
+drills = Table(
+    "drills",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    _flag("scheduled"),
+    Column("channels", JSON, nullable=False),
+    Column("within_ms", Integer, nullable=False),
+    _at("begun_at", nullable=False),
+    Column("problem", _Id, nullable=False),
+    _at("recovered_at"),
+    Column("recovery", _Id),
+    _at("ended_at"),
+    Index(None, "ended_at"),
 )
 
 attempts = Table(

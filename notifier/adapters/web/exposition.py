@@ -17,6 +17,7 @@ from prometheus_client.utils import floatToGoString
 from notifier.domain.figures import AccountFigures, Figures, Reloads
 from notifier.domain.incident import NOBODYS, IncidentKind
 from notifier.domain.interconnect import Interconnect
+from notifier.domain.objective import Count
 from notifier.domain.status import DOWN, HEALTHY, PENDING, UNHEALTHY, Severity
 from notifier.domain.tally import Distribution
 from notifier.errors import DatabaseError
@@ -29,7 +30,7 @@ _PATIENCE_S = 2  # with the database; Prometheus itself waits for 10 s
 _STATES = {HEALTHY: "healthy", UNHEALTHY: "unhealthy", DOWN: "down", PENDING: "pending"}
 _WELL, _OTHER = _STATES[HEALTHY], "other"
 _ACCOUNTS = (IncidentKind.INTERCONNECT, IncidentKind.SITE, IncidentKind.BLIND)
-_OWN = (IncidentKind.CHANNEL, IncidentKind.AUDIT)
+_OWN = (IncidentKind.CHANNEL, IncidentKind.AUDIT, IncidentKind.OBJECTIVE, IncidentKind.DRILL)
 
 _BUILD = InfoMetricFamily(
     "notifier_build",
@@ -96,6 +97,7 @@ class _Told:
         yield from _deliveries(figures)
         yield from _budgets(figures)
         yield from _health(figures)
+        yield from _objective(figures)
         yield _gauge("notifier_database_up", "Whether the database answered for this scrape.", self._counts is not None)
         if self._counts is not None:
             yield _incidents(self._counts, figures)
@@ -227,6 +229,34 @@ def _health(figures: Figures) -> _Families:
     if figures.violations is not None:
         violations.add_metric([], figures.violations)
     yield violations
+
+
+def _objective(figures: Figures) -> _Families:
+    objective, found = figures.objective, figures.punctuality
+    if objective is None:
+        return
+    yield _gauge(
+        "notifier_objective_within_seconds",
+        "How soon after the first sighting of a change channels are to take it.",
+        objective.notify_within.total_seconds(),
+    )
+    yield _gauge(
+        "notifier_objective_target_ratio", "What share of notifications that is wanted of.", float(objective.share)
+    )
+    ratio = _gauge("notifier_objective_ratio", "What share was in time, over the objective's time.", labels=[])
+    told = _gauge(
+        "notifier_objective_notifications",
+        "Notifications of confirmed changes in that time, by whether they were in time.",
+        labels=["channel", "outcome"],
+    )
+    if found is not None:
+        if found.share is not None:
+            ratio.add_metric([], float(found.share))
+        for channel in figures.channels:
+            each = found.channels.get(channel, Count())
+            told.add_metric([channel, "in_time"], each.in_time)
+            told.add_metric([channel, "late"], each.late)
+    yield from (ratio, told)
 
 
 def _incidents(counts: Counts, figures: Figures) -> Metric:

@@ -1,5 +1,6 @@
 """In which words everything is told. Plain text: channels do the markup."""
 
+from notifier.domain.words.drills import describe_late, tell_drill, tell_drill_failed, tell_drill_passed
 from notifier.domain.words.links import (
     tell_calm,
     tell_calm_recovery,
@@ -18,6 +19,9 @@ from notifier.domain.words.troubles import (
     tell_audit_worse,
     tell_channel_failed,
     tell_channel_works,
+    tell_objective_dropped,
+    tell_objective_met,
+    tell_objective_missed,
     tell_stranded,
 )
 from notifier.domain.words.voice import Voice
@@ -25,6 +29,7 @@ from notifier.domain.words.voice import Voice
 __all__ = [
     "Voice",
     "describe",
+    "describe_late",
     "retold",
     "tell_audit_failed",
     "tell_audit_passed",
@@ -34,7 +39,13 @@ __all__ = [
     "tell_calm_recovery",
     "tell_channel_failed",
     "tell_channel_works",
+    "tell_drill",
+    "tell_drill_failed",
+    "tell_drill_passed",
     "tell_flapping",
+    "tell_objective_dropped",
+    "tell_objective_met",
+    "tell_objective_missed",
     "tell_reminder",
     "tell_removed",
     "tell_returned",

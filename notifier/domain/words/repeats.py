@@ -50,6 +50,10 @@ def _still(condition: Condition) -> str:
             return f"channel {name} still does not take messages"
         case IncidentKind.AUDIT:
             return "the notifier's own record still does not add up"
+        case IncidentKind.OBJECTIVE:
+            return "the objective is still missed"
+        case IncidentKind.DRILL:
+            return f"no drill has passed yet at {name}"
         case _:
             assert_never(condition.subject.kind)
 

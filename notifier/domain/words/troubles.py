@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict, assert_never
 
-from notifier.domain.condition import FAILING, SOUND, VIOLATED, WORKING
+from notifier.domain.condition import FAILING, MET, SOUND, VIOLATED, WORKING
 from notifier.domain.duration import format_duration
-from notifier.domain.incident import AUDIT, Incident, IncidentKind, Subject, incident_key
+from notifier.domain.incident import AUDIT, OBJECTIVE, Incident, IncidentKind, Subject, incident_key
 from notifier.domain.notification import Fact, Kind, Notification
+from notifier.domain.objective import Objective, Punctuality, missed, percent
 from notifier.domain.status import Severity
 from notifier.domain.violation import Violation
 from notifier.domain.words.voice import listed, utc
@@ -118,6 +119,70 @@ def tell_audit_passed(number: int, since: datetime, at: datetime) -> Notificatio
     )
 
 
+def tell_objective_missed(incident: Incident, objective: Objective, found: Punctuality) -> Notification:
+    """Say that changes are told later than they are to be, and on which channels."""
+    return Notification(
+        kind=Kind.OBJECTIVE_MISSED,
+        severity=incident.severity,
+        title=f"objective missed: {_kept(objective, found)}",
+        lead=_told_in_time(objective, found),
+        facts=(
+            *(
+                (f"Late at {name}", f"{each.late} of {each.all}")
+                for name, each in sorted(found.channels.items())
+                if each.late
+            ),
+            ("What to do", "notifier deliveries shows what each took, and why; notifier status"),
+        ),
+        status=missed(objective),
+        before=MET,
+        **_about(OBJECTIVE, incident.key, incident.opened_at),
+    )
+
+
+def tell_objective_met(incident: Incident, objective: Objective, found: Punctuality, at: datetime) -> Notification:
+    """Say that enough changes are told in time again."""
+    lasted = format_duration(at - incident.opened_at)
+    return Notification(
+        kind=Kind.OBJECTIVE_MET,
+        severity=Severity.OK,
+        title=f"objective met again after {lasted}: {_kept(objective, found)}",
+        lead=_told_in_time(objective, found),
+        status=MET,
+        before=missed(objective),
+        **_about(OBJECTIVE, incident.key, at),
+    )
+
+
+def tell_objective_dropped(incident: Incident, why: str, at: datetime) -> Notification:
+    """Say that nobody asks any more for what was missed; `why` goes on after "the objective"."""
+    return Notification(
+        kind=Kind.OBJECTIVE_MET,
+        severity=Severity.OK,
+        title=f"the objective {why}; it was missed",
+        lead=f"The objective {why}, {format_duration(at - incident.opened_at)} after it was missed.",
+        status=MET,
+        before=None,
+        **_about(OBJECTIVE, incident.key, at),
+    )
+
+
+def _kept(objective: Objective, found: Punctuality) -> str:
+    within, wanted = format_duration(objective.notify_within), percent(objective.share)
+    share = found.share
+    told = "nothing to tell" if share is None else f"{percent(share)} told within {within}"
+    return f"{told}, {wanted} wanted"
+
+
+def _told_in_time(objective: Objective, found: Punctuality) -> str:
+    whole, within = found.whole, format_duration(objective.notify_within)
+    late = "none was" if not whole.late else "1 was" if whole.late == 1 else f"{whole.late} were"
+    return (
+        f"In the last {format_duration(objective.over)} channels took {whole.in_time} of {whole.all} notifications of "
+        f"confirmed changes within {within} of the first sighting; {late} late, or did not arrive."
+    )
+
+
 def describe(violation: Violation, names: Mapping[str, str]) -> str:
     """Say what does not add up, of what, and since when; `names` are what people call the accounts."""
     v = violation
@@ -143,6 +208,10 @@ def _who(subject: Subject, account: str) -> str:
             return f"channel {subject.name}"
         case IncidentKind.AUDIT:
             return "the audit"
+        case IncidentKind.OBJECTIVE:
+            return "the objective"
+        case IncidentKind.DRILL:
+            return f"drill at {subject.name}"
         case _:
             assert_never(subject.kind)
 

@@ -406,6 +406,10 @@ class Viewer:
                 return "A channel does not take messages" if self._public else f"Channel {entry.subject} fails"
             case IncidentKind.AUDIT:
                 return "The notifier's own record does not add up"
+            case IncidentKind.OBJECTIVE:
+                return "Changes are told later than the objective allows"
+            case IncidentKind.DRILL:
+                return "A drill failed" if self._public else f"A drill failed at {entry.subject}"
 
     def _account(self, account: AccountNow, rows: Sequence[SiteRow]) -> AccountView:
         links = [link for site in account.sites for link in site.links]
