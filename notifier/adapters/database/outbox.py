@@ -272,6 +272,10 @@ class SqlOutbox:
         old = and_(n.c.recorded_at < deliveries_before, ~unsettled, n.c.id.not_in(spoken))
         await self._conn.execute(delete(n).where(old))
         await self._conn.execute(delete(observations).where(observations.c.at < observations_before))
+        i = tables.inputs.c
+        newest = select(func.max(i.id)).where(i.at < observations_before).group_by(i.account, i.kind)
+        forgotten = delete(tables.inputs).where(i.at < observations_before, i.id.not_in(newest))
+        await self._conn.execute(forgotten)  # the last listing before says what was there
         e = tables.events.c
         # The newest stays: from it SQLite knows which numbers it has given.
         older = and_(e.at < observations_before, e.id < select(func.max(e.id)).scalar_subquery())
