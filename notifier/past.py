@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from notifier.domain.incident import Acknowledgement, Subject
 from notifier.domain.interconnect import Interconnect
@@ -55,7 +56,10 @@ class Deed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt at a delivery, numbered from 1; one that was broken off is missing."""
+    """One attempt at a delivery, numbered from 1; one that was broken off is missing.
+
+    `message` is the same for all that one message carried.
+    """
 
     number: int
     started_at: datetime
@@ -63,6 +67,7 @@ class Attempt:
     outcome: Outcome
     code: int | None
     cause: str | None
+    message: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +106,14 @@ class Belief:
 class Past:
     """What is on record from `begins_at` until `ends_at`.
 
-    `beliefs` are each link's, oldest first; `seen` is when each was last seen of all.
+    Of what came before `kept_since` the observations are forgotten. `opening` is how everything stood at the
+    beginning, as rows by table. `beliefs` are each link's, oldest first; `seen` is when each was last seen of all.
     """
 
     begins_at: datetime
     ends_at: datetime
+    kept_since: datetime
+    opening: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     starts: Sequence[Start] = ()
     listings: Sequence[Listing] = ()
     batches: Sequence[Batch] = ()

@@ -26,6 +26,7 @@ _COMMANDS = {
     "incidents": "look",
     "deliveries": "deliveries",
     "explain": "explain",
+    "replay": "replay",
     "ack": "ack",
     "unack": "ack",
     "silence": "silence",

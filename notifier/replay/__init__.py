@@ -24,7 +24,7 @@ async def replay(past: Past, settings: Settings, in_force: Settings) -> list[Tel
     with tempfile.TemporaryDirectory(prefix="notifier-replay-") as folder:
         bench = Workbench(Path(folder))
         try:
-            await bench.make()
+            await bench.make(past.opening)
             return await _replay(past, settings, in_force, bench, channels)
         finally:
             await bench.close()

@@ -248,8 +248,9 @@ class Engine:
                 due.append((self._get_to(first, "calm", _CALM_TRAIL), 1, self._calm))
         if agenda.look_at is not None:
             due.append((self._get_to(agenda.look_at, "look"), 2, partial(self._look, agenda)))
-        for channel, at in agenda.deliver_at.items():
-            due.append((self._get_to(at, _job(channel)), 3, partial(self._deliver, channel)))
+        for place, channel in enumerate(self._deliverers, 3):
+            if (at := agenda.deliver_at.get(channel)) is not None:
+                due.append((self._get_to(at, _job(channel)), place, partial(self._deliver, channel)))
         at, _, do = min(due, key=lambda each: each[:2], default=(_NEVER, 0, self._calm))
         return max(at, now), do
 

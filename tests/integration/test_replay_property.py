@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import json
 import os
 import random
 import shutil
@@ -290,8 +291,8 @@ class History(RuleBasedStateMachine):
 
 def differences(was: list[Telling], would: list[Telling]) -> list[str]:
     """Say in short what differs."""
-    lines = [[short(each) for each in tellings] for tellings in (was, would)]
-    return [line for line in unified_diff(*lines, "was", "would", n=3, lineterm="")][:60]
+    before, after = ([short(each) for each in tellings] for tellings in (was, would))
+    return list(unified_diff(before, after, "was", "would", n=3, lineterm=""))[:60]
 
 
 def short(telling: Telling) -> str:
@@ -316,8 +317,6 @@ def told(telling: Telling) -> dict[str, object]:
 
 def written(folder: Path, **given: object) -> Settings:
     """Read settings as the service does."""
-    import json
-
     path = folder / "notifier.yaml"
     document = {
         "database": "sqlite:///unused.db",

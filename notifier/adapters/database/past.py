@@ -2,17 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, exists, func, select
+from sqlalchemy import event, exists, func, insert, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notifier.adapters.database import rows, tables
+from notifier.adapters.database import opening, rows, schema, tables
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.engine import connection
 from notifier.adapters.database.record import LISTING, START
@@ -25,12 +25,32 @@ from notifier.past import Attempt, Batch, Belief, Deed, Link, Listing, Past, Sta
 from notifier.ports import Look, Outcome
 
 
+async def recall(database: SqlDatabase, since: datetime, now: datetime, *, kept: timedelta) -> Past:
+    """Read all that a replay goes by which shows what was told `since` then; observations are `kept` for so long.
+
+    Nothing is written, and nothing is made where no database is.
+
+    Raises:
+        DatabaseUnreachableError: It is not there.
+        SchemaError: The schema isn't this release's.
+    """
+    if database.absent:
+        await database.require()  # which says so
+    await schema.require(database.reading_engine)
+    async with connection(database.reading_engine) as conn:
+        kept_since = max(now - kept, await opening.first_moment(conn) or now)
+        begins_at = await opening.quiet_moment(conn, min(since, now), kept_since)
+        past = await read_past(conn, begins_at, now)
+        return replace(past, kept_since=kept_since, opening=await opening.read(conn, begins_at, past))
+
+
 async def read_past(conn: AsyncConnection, since: datetime, until: datetime) -> Past:
-    """Read all that a replay from `since` goes by; one transaction, of one moment."""
+    """Read all that happened from `since` on; one transaction, of one moment."""
     i = tables.inputs
     inputs = (await conn.execute(select(i).where(i.c.at >= since, i.c.at <= until).order_by(i.c.id))).all()
     return Past(
         begins_at=since,
+        kept_since=since,
         ends_at=until,
         starts=[_start(row) for row in inputs if row.kind == START],
         listings=[_listing(row) for row in inputs if row.kind == LISTING],
@@ -120,6 +140,7 @@ async def read_tellings(conn: AsyncConnection, since: datetime) -> list[Telling]
                 outcome=Outcome(row.outcome),
                 code=row.code,
                 cause=row.cause,
+                message=row.message,
             )
         )
     query = (
@@ -181,10 +202,13 @@ class Workbench(SqlDatabase):
         super().__init__(f"sqlite:///{folder}/replay.db")
         event.listen(self.engine.sync_engine, "connect", _hasten)
 
-    async def make(self) -> None:
-        """Make the tables."""
+    async def make(self, rows_by_table: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Make the tables, with these rows."""
         async with connection(self.engine) as conn:
             await conn.run_sync(tables.metadata.create_all)
+            for table in tables.metadata.sorted_tables:
+                if rows_by_table.get(table.name):
+                    await conn.execute(insert(table), list(rows_by_table[table.name]))
 
     async def agenda(self) -> Agenda:
         """Return what is due next."""
