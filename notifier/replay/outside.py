@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from notifier.domain.backoff import next_attempt
 from notifier.domain.notification import Action, Kind
@@ -27,6 +27,7 @@ from notifier.ports import (
 _Settle = Callable[[UnitOfWork, Sequence[Settlement]], Awaitable[tuple[list[Settlement], bool]]]
 _Key = tuple[str, Action, Kind, str, str, datetime]
 
+_SOON = timedelta(minutes=5)
 _NOT_ASKED = Unseen(Cause(kind=CauseKind.OVER_BUDGET, text="a replay asks nobody"))
 
 
@@ -84,8 +85,8 @@ class Silent:
 class Receivers:
     """The receivers as they answered then.
 
-    An attempt that is on record ends as it did; any other as the channel's last attempt before it did, and so well if
-    there was none. `promised` counts how often a settlement promised something further.
+    An attempt that is on record ends as it did; any other as the channel's attempts around it did, and so well if there
+    were none. `promised` counts how often a settlement promised something further.
     """
 
     def __init__(self, past: Past) -> None:
@@ -132,11 +133,12 @@ class Receivers:
         return self._known[claimed.id]
 
     def _as_others(self, settlement: Settlement) -> Settlement:
-        """Answer as the receiver last did before this moment."""
+        """Answer as the receiver last did before this moment, or as it did soon after, if that was worse."""
         attempts, now = self._answers[settlement.claimed.promise.channel], settlement.started_at
         place = bisect_right(attempts, now, key=lambda attempt: attempt.started_at)
-        last = attempts[place - 1] if place else None
-        if last is None or last.outcome is Outcome.SENT:
+        near = [each for each in attempts[max(place - 1, 0) : place + 1] if each.started_at <= now + _SOON]
+        last = next((each for each in near if each.outcome is not Outcome.SENT), None)
+        if last is None:
             return settlement
         if last.outcome is Outcome.ABANDONED:
             answer = Refused(cause=last.cause or "", code=last.code)
