@@ -84,7 +84,8 @@ async def _replay(in_force: Settings, tried: Settings, since: datetime, now: dat
         past = await recall(database, since, now, kept=in_force.retention.observations)
     finally:
         await database.close()
-    return past, await replayed(past, tried, in_force), await replayed(past, in_force, in_force)
+    would = await replayed(past, tried, in_force)
+    return past, would, would if tried == in_force else await replayed(past, in_force, in_force)
 
 
 @contextmanager

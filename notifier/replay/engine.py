@@ -76,6 +76,7 @@ class Engine:
         self._calmed_at = past.begins_at
         self._not_before: dict[str, datetime] = {}
         self._patience = _STORM
+        self._agenda: Agenda | None = None  # None: something was written since it was asked for
         self._silences: dict[int, int] = {}
 
     async def run(self) -> None:
@@ -92,6 +93,7 @@ class Engine:
             self._clock.set(at)
             if is_input:
                 self._not_before.clear()
+            self._agenda = None
             await do()
 
     # --- What came from outside ---------------------------------------------------------------------------------
@@ -135,22 +137,19 @@ class Engine:
         watched = {link.name for link, _ in watch.poller.beliefs}
         looks = [look for look in batch.looks if look.observation.name in watched]
         observations: list[Observation] = []
+        seen: dict[str, datetime] = {}
         for look in looks:
-            observations += await self._look_before(watch, look)
+            link, before = (batch.account, look.observation.name), look.seen_before
+            if before is not None:
+                # A look that changed nothing then may do so with other settings.
+                if (same := self._looks.unchanged(link, before)) is not None and self._unsettled(link, same):
+                    observations.append(Observation(account=link[0], name=link[1], at=before, sight=same))
+                else:
+                    seen.setdefault(link[1], before)
             observations.append(look.observation)
+        if seen:
+            await watch.recorder.seen(seen)
         await self._observe(watch, observations)
-
-    async def _look_before(self, watch: Watch, look: Look) -> list[Observation]:
-        """Take in the look before this one, which changed nothing then; with other settings it may."""
-        seen = look.observation
-        link = seen.account, seen.name
-        state = self._states.get(link)
-        if look.seen_before is None or state is None:
-            return []
-        if (same := self._looks.unchanged(link, look.seen_before)) is not None and self._unsettled(link, same):
-            return [Observation(account=seen.account, name=seen.name, at=look.seen_before, sight=same)]
-        await watch.recorder.seen({seen.name: look.seen_before})
-        return []
 
     async def _observe(self, watch: Watch, observations: Sequence[Observation]) -> None:
         if not observations:
@@ -236,7 +235,7 @@ class Engine:
 
     async def _due(self) -> tuple[datetime, _Do]:
         """Return what time alone causes next, and when the service would get to it."""
-        agenda, now = await self._bench.agenda(), self._clock.now()
+        agenda, now = await self._ask(), self._clock.now()
         due: list[tuple[datetime, int, _Do]] = [
             (at, 0, partial(self._assume, link)) for link, at in self._assumed.items()
         ]
@@ -253,6 +252,11 @@ class Engine:
                 due.append((self._get_to(at, _job(channel)), place, partial(self._deliver, channel)))
         at, _, do = min(due, key=lambda each: each[:2], default=(_NEVER, 0, self._calm))
         return max(at, now), do
+
+    async def _ask(self) -> Agenda:
+        if self._agenda is None:
+            self._agenda = await self._bench.agenda()
+        return self._agenda
 
     def _get_to(self, due_at: datetime, job: str, trail: timedelta = _TRAIL) -> datetime:
         """Say when the service gets to a job: when it did, if that is on record, else when it is due."""
@@ -272,7 +276,7 @@ class Engine:
 
     async def _look(self, agenda: Agenda) -> None:
         await self._pipeline.upkeep.look()
-        now, left = self._clock.now(), (await self._bench.agenda()).look_at
+        now, left = self._clock.now(), (await self._ask()).look_at
         stuck = left is not None and left <= now and left == agenda.look_at
         self._patience = 2 * self._patience if stuck else _STORM
         self._not_before = {"look": now + self._patience} if stuck else {}
@@ -283,7 +287,7 @@ class Engine:
         await deliverer.drain()
         if self._receivers.promised != promised:
             self._not_before.clear()
-        left, now = (await self._bench.agenda()).deliver_at.get(channel), self._clock.now()
+        left, now = (await self._ask()).deliver_at.get(channel), self._clock.now()
         if left is not None and left <= now:
             self._not_before[_job(channel)] = now + _STORM
 

@@ -42,7 +42,7 @@ from tests.support.world import Mood, Receiver, World
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = int(os.environ.get("NOTIFIER_TEST_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("NOTIFIER_TEST_EXAMPLES", "5"))
 STEPS = int(os.environ.get("NOTIFIER_TEST_STEPS", "25"))
 SHORT = "NOTIFIER_TEST_EXAMPLES" not in os.environ
 SEED = int(os.environ.get("NOTIFIER_TEST_SEED", "0")) or (7 if SHORT else random.SystemRandom().randrange(1, 10**6))
