@@ -1,7 +1,7 @@
 # Each target sets up what it needs: git, make and Python >= 3.11 are enough. PYTHON=python3.12 chooses the Python.
 # From another folder: make -C FOLDER demo
 
-.PHONY: help demo run test test-all test-kill test-chaos test-property audit bench check format lock schema clean .ready
+.PHONY: help demo run test test-all test-kill test-chaos test-property test-replay audit bench check format lock schema clean .ready
 
 help:
 	@echo "make demo    watch the service at work against a simulated Cloudflare (STAY=1: until Ctrl-C)"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-chaos three replicas while everything fails at random (SECONDS=600, NOTIFIER_TEST_SEED=…)"
 	@echo "make audit   known vulnerabilities in what is locked to run (needs the network)"
 	@echo "make test-property  500 random histories of 40 steps each (about an hour)"
+	@echo "make test-replay  300 random histories replayed with unchanged settings (about an hour)"
 	@echo "make bench   every measurement in its short form (about 15 minutes); LONG=1: whole; NAME=cost: that one"
 	@echo "make check   format, lint, types, contracts, schema, quick tests"
 	@echo "make format | schema | lock | clean"
@@ -39,6 +40,9 @@ audit: .ready
 
 test-property: .ready
 	@NOTIFIER_TEST_EXAMPLES=$(or $(EXAMPLES),500) .venv/bin/python -m pytest -s -o faulthandler_timeout=0 tests/integration/test_scenario_46.py
+
+test-replay: .ready
+	@NOTIFIER_TEST_EXAMPLES=$(or $(EXAMPLES),300) .venv/bin/python -m pytest -s -o faulthandler_timeout=0 tests/integration/test_replay_property.py
 
 bench: .ready
 	@.venv/bin/python -m benchmarks $(if $(LONG),,--short) $(NAME)

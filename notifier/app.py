@@ -44,7 +44,7 @@ from notifier.pipeline.telling import Teller
 from notifier.pipeline.timekeeping import Timekeeper
 from notifier.pipeline.upkeep import Retention, Upkeep
 from notifier.pipeline.watching import Watch
-from notifier.ports import Channel, Clock, Configured
+from notifier.ports import Channel, Clock, Cloudflare, Configured, Settlement, UnitOfWork
 from notifier.settings import AccountSettings, Settings
 from notifier.settings.alerting import objective_of, plan_of, routes_of, windows_of
 from notifier.settings.budget import budget_of, kept_interval, set_aside
@@ -146,6 +146,21 @@ class Pipeline:
             await self.heartbeat.close()
 
 
+_Settle = Callable[[UnitOfWork, Sequence[Settlement]], Awaitable[tuple[list[Settlement], bool]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What stands for Cloudflare and the receivers where nobody is asked and nothing is sent.
+
+    `settling` comes between what a channel has answered and what is written of it.
+    """
+
+    cloudflare: Callable[[str], Cloudflare]
+    channels: Mapping[str, Channel]
+    settling: Callable[[_Settle], _Settle]
+
+
 def assemble(
     settings: Settings,
     *,
@@ -156,19 +171,17 @@ def assemble(
     owner: str,
     chance: Callable[[], float] = random.random,
     before: Pipeline | None = None,
+    outside: Outside | None = None,
 ) -> Pipeline:
     """Put the pipeline together; nothing starts yet. Polls will run in `tasks`; `owner` names us in leases.
 
     `machine` is the clock that people have, if it is another one. What was asked, held and counted by the
-    pipeline `before` this one goes on (R29, R32).
+    pipeline `before` this one goes on (R29, R32). A replay has an `outside` of its own.
 
     Raises:
         ConfigurationError: A channel's URL, or the heartbeat's, is not one.
     """
-    channels = open_channels(
-        {name: channel.url.get_secret_value() for name, channel in settings.channels.items()},
-        {name: channel.format for name, channel in settings.channels.items()},
-    )
+    channels = outside.channels if outside is not None else channels_of(settings)
     rules = Rules(
         channels=channels,
         routes=routes_of(settings),
@@ -178,7 +191,9 @@ def assemble(
         remind=settings.remind,
     )
     teller = Teller(rules, machine or clock)
-    settler = Settler(teller)
+    settle: _Settle = Settler(teller).settle
+    if outside is not None:
+        settle = outside.settling(settle)
     tally = before.tally if before is not None else Tally()
     deliverers: list[Deliverer] = []
 
@@ -194,12 +209,12 @@ def assemble(
             owner=owner,
             chance=chance,
             storm=rules.storm,
-            settle=settler.settle,
+            settle=settle,
             committed=committed,
             tally=tally.deliveries(channel.name),
         )
         deliverers.append(deliverer)
-    wiring = _Wiring(settings, database, clock, tasks, teller, committed, tally, before)
+    wiring = _Wiring(settings, database, clock, tasks, teller, committed, tally, before, outside)
     kept = settings.retention
     upkeep = Upkeep(
         database=database,
@@ -270,6 +285,7 @@ class _Wiring:
         committed: Callable[[], None],
         tally: Tally,
         before: Pipeline | None,
+        outside: Outside | None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -281,6 +297,7 @@ class _Wiring:
         self._budgets_before = before.budgets if before is not None else {}
         self._leases_before = before.leases if before is not None else {}
         self.budgets: dict[Credential, RequestBudget] = {}
+        self._outside = outside
         self._trust = trusted()
         self._pollers: dict[str, tuple[Credential, Poller, Lease]] = {}
         self._links: Mapping[str, int] = {}
@@ -289,15 +306,7 @@ class _Wiring:
     def watch(self, account: AccountSettings) -> Watch:
         settings, clock = self._settings, self._clock
         credential = credential_of(account)
-        cloudflare = CloudflareApi(
-            account=account.id,
-            url=settings.cloudflare.url,
-            credential=credential,
-            timeout=settings.cloudflare.timeout,
-            budget=self._budget(credential),
-            clock=clock,
-            trust=self._trust,
-        )
+        cloudflare = self._cloudflare(account.id, credential)
         lease = self._lease(account.id)
         announcer, transactions = self._announcing(account.id, account.name, lease)
         recorder = Recorder(
@@ -344,6 +353,20 @@ class _Wiring:
             lease=lease,
             clock=clock,
             found=found,
+        )
+
+    def _cloudflare(self, account: str, credential: Credential) -> Cloudflare:
+        budget = self._budget(credential)
+        if self._outside is not None:
+            return self._outside.cloudflare(account)
+        return CloudflareApi(
+            account=account,
+            url=self._settings.cloudflare.url,
+            credential=credential,
+            timeout=self._settings.cloudflare.timeout,
+            budget=budget,
+            clock=self._clock,
+            trust=self._trust,
         )
 
     async def retire(self, account: str) -> None:
@@ -456,6 +479,18 @@ def _page(settings: Settings) -> Callable[..., str] | None:
         return None
     root = settings.web.url.rstrip("/")
     return lambda *path: "/".join([root, *(quote(part, safe="") for part in path)])
+
+
+def channels_of(settings: Settings) -> dict[str, Channel]:
+    """Make the channels; nothing is connected yet.
+
+    Raises:
+        ConfigurationError: A channel's URL is none.
+    """
+    return open_channels(
+        {name: channel.url.get_secret_value() for name, channel in settings.channels.items()},
+        {name: channel.format for name, channel in settings.channels.items()},
+    )
 
 
 def credential_of(account: AccountSettings) -> Credential:

@@ -18,7 +18,7 @@ from notifier.domain.listing import Known
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
 from notifier.domain.objective import Punctuality
-from notifier.domain.observation import Observation, Sight, Unseen
+from notifier.domain.observation import Cause, Observation, Sight, Unseen
 from notifier.domain.pacing import Sent
 from notifier.domain.site import Site
 from notifier.domain.state import State
@@ -213,11 +213,27 @@ class Watched(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An observation to be kept; `seen_before` is when its link was last seen before it."""
+
+    observation: Observation
+    seen_before: datetime | None
+
+
 class Record(Protocol):
     """What happened: written once, never altered but for an incident's end."""
 
-    async def observations(self, observations: Collection[Observation]) -> None:
-        """Keep observations that differ from what was believed, or saw nothing."""
+    async def observations(self, looks: Sequence[Look], at: datetime) -> None:
+        """Keep observations that differ from what was believed, or saw nothing; `at` is now."""
+        ...
+
+    async def listing(self, account: str, listed: Collection[Interconnect] | Cause, at: datetime) -> None:
+        """Keep a listing that changed something: all that was listed, or why nothing was."""
+        ...
+
+    async def start(self, at: datetime) -> None:
+        """Keep that a process looks at everything anew, with the last sign of life before it: when a link was seen."""
         ...
 
     async def transitions(self, transitions: Collection[Transition]) -> None:
@@ -347,8 +363,10 @@ class Ledger(Protocol):
         """End the acknowledgements of incidents that became worse, but for sticky ones (R22)."""
         ...
 
-    async def act(self, *, at: datetime, by: str, act: str, target: str, comment: str) -> None:
-        """Keep what an operator did, and why."""
+    async def act(
+        self, *, at: datetime, by: str, act: str, target: str, comment: str, given: Acknowledgement | None = None
+    ) -> None:
+        """Keep what an operator did, and why; for how long, if that is `given`."""
         ...
 
     async def explain(self, verdicts: Collection[tuple[int, str, str]], at: datetime) -> None:

@@ -29,6 +29,7 @@ _COMMANDS = {
     "verify": "verify",
     "evidence": "evidence",
     "report": "report",
+    "replay": "replay",
     "ack": "ack",
     "unack": "ack",
     "silence": "silence",

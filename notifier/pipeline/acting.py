@@ -48,7 +48,8 @@ async def acknowledge(
         subject = Subject(kind=found.kind, account=found.account, name=found.subject)
         await work.ledger.look_again(signed.at, subject=subject)
     name = "ack" if given else "unack"
-    await work.ledger.act(at=signed.at, by=signed.by, act=name, target=found.key, comment=signed.comment)
+    told = {"by": signed.by, "act": name, "target": found.key, "comment": signed.comment}
+    await work.ledger.act(at=signed.at, **told, given=given)
     return found
 
 

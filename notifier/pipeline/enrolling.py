@@ -70,6 +70,8 @@ class Enroller:
         async def write(work: UnitOfWork) -> None:
             before = await work.watched.view(self._account)
             after = blindness.listing_failed(before, cause, self._blind_after)
+            if after != before:
+                await work.record.listing(self._account, cause, self._clock.now())
             await self._announcer.sight(work, before, after, self._clock.now())
 
         await self._transactions.do(write)
@@ -97,10 +99,14 @@ class Enroller:
             limits = {"blind_after": self._blind_after, "removed_after": self._removed_after}
             after, believed = blindness.empty_listing(before, watched, **limits)
             patience = 1  # it was waited for already
+            if after != before:
+                await work.record.listing(self._account, (), now)
             if not believed:
                 await self._announcer.sight(work, before, after, now)
                 return None
         roll = call_roll(known, listed, takes=self._takes, removed_after=patience)
+        if listed and (after != before or _differs(roll, known)):
+            await work.record.listing(self._account, listed, now)
         states, gone = await self._enroll(work, known, roll, now)
         await self._announcer.sight(work, before, after, now)
         return Enrolled([link for link, _ in roll.watched], states, gone)
@@ -109,9 +115,7 @@ class Enroller:
         self, work: UnitOfWork, known: Mapping[str, Known], roll: Roll, now: datetime
     ) -> tuple[dict[str, State], list[Transition]]:
         """Write the roll, and tell who left and who came back; return the states that begin anew, and who left."""
-        if {link.name: Known(link=link, missing=missing) for link, missing in roll.watched} != {
-            name: each for name, each in known.items() if each.watched
-        }:
+        if _differs(roll, known):
             missing = {link.name: count for link, count in roll.watched}
             await work.watched.save_links(self._account, [link for link, _ in roll.watched], now, missing)
         anew = {*roll.removed, *(link.name for link in (*roll.returned, *roll.renewed))}
@@ -158,3 +162,9 @@ class Enroller:
             state = states.get(link.name) or State(account=self._account, name=link.name)
             same, site = link.name not in others, sites.get(link.site or "")
             yield link, state, words.tell_returned(link, self._voice, now, same=same, site=site)
+
+
+def _differs(roll: Roll, known: Mapping[str, Known]) -> bool:
+    """Whether anything else is watched than before, or is missing more or less often."""
+    before = {name: each for name, each in known.items() if each.watched}
+    return {link.name: Known(link=link, missing=missing) for link, missing in roll.watched} != before

@@ -14,7 +14,7 @@ from notifier.domain.tally import Transitions
 from notifier.errors import ConflictError, DatabaseError, LeaseLostError
 from notifier.pipeline.announcing import Announcer, Step
 from notifier.pipeline.lease import Lease
-from notifier.ports import Clock, Database, UnitOfWork
+from notifier.ports import Clock, Database, Look, UnitOfWork
 
 _T = TypeVar("_T")
 
@@ -28,13 +28,13 @@ _WORTH = timedelta(seconds=5)  # a line: what is less, the clocks of two machine
 class _Batch:
     """What a batch of observations makes of its links, gathered before it is written."""
 
-    observations: list[Observation] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
 
-    def add(self, seen: Observation, decision: Decision) -> None:
+    def add(self, seen: Observation, before: State, decision: Decision) -> None:
         if decision.notable:
-            self.observations.append(seen)
+            self.looks.append(Look(seen, before.last_seen_at))
         if decision.transition is not None:
             step = Step(transition=decision.transition, state=decision.state, began_to_flap=decision.flapping_began)
             self.steps.append(step)
@@ -162,13 +162,13 @@ class Recorder:
         after, batch = dict(before), _Batch()
         for seen in observations:
             decision = decide(after[seen.name], seen, self.policy)
+            batch.add(seen, after[seen.name], decision)
             after[seen.name] = decision.state
-            batch.add(seen, decision)
-        changed = {seen.name for seen in batch.observations}
-        await work.watched.save_states([after[name] for name in changed])
-        await work.record.observations(batch.observations)
-        await work.record.gaps(batch.gaps)
         now = self._clock.now()
+        changed = {look.observation.name for look in batch.looks}
+        await work.watched.save_states([after[name] for name in changed])
+        await work.record.observations(batch.looks, now)
+        await work.record.gaps(batch.gaps)
         await self._announcer.transitions(work, batch.steps, now)
         if any(before[name].blind != after[name].blind for name in changed):
             view = await work.watched.view(self._account)

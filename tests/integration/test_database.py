@@ -16,7 +16,7 @@ from notifier.domain.site import Member
 from notifier.domain.state import State
 from notifier.domain.status import Severity
 from notifier.errors import ConflictError
-from notifier.ports import Database
+from notifier.ports import Database, Look
 from tests.support.examples import ACCOUNT, FORBIDDEN, LINK, NIGHT, observation, run, seconds, unknown
 
 LATER = NIGHT + seconds(1)
@@ -197,7 +197,9 @@ async def test_a_view_is_kept_version_by_version(database: Database) -> None:
 async def test_what_happened_is_kept(database: Database) -> None:
     transitions = [d.transition for d in run("Healthy Down Down") if d.transition is not None]
     async with database.begin() as work:
-        await work.record.observations([observation("Down", NIGHT), observation("403", LATER)])
+        await work.record.observations(
+            [Look(observation(word, at), None) for word, at in (("Down", NIGHT), ("403", LATER))], LATER
+        )
         await work.record.transitions(transitions)
         await work.record.gaps([Gap(account=ACCOUNT, name=LINK.name, from_at=NIGHT, until_at=LATER)])
 

@@ -17,14 +17,14 @@ from notifier.domain.listing import Known
 from notifier.domain.merging import Waiting
 from notifier.domain.notification import Action, Notification
 from notifier.domain.objective import Count, Punctuality
-from notifier.domain.observation import Observation
+from notifier.domain.observation import Cause, Observation
 from notifier.domain.pacing import Sent
 from notifier.domain.site import Member, Site
 from notifier.domain.state import State
 from notifier.domain.status import Severity
 from notifier.domain.telling import Heard
 from notifier.errors import ConflictError
-from notifier.ports import Accepted, Claimed, Drill, Fate, Outcome, Promise, Settlement
+from notifier.ports import Accepted, Claimed, Drill, Fate, Look, Outcome, Promise, Settlement
 from tests.support.fakes import FakeClock
 from tests.support.memory_auditing import MemoryAuditing
 from tests.support.memory_ledger import LedgerTables, MemoryLedger
@@ -228,8 +228,14 @@ class MemoryRecord:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def observations(self, observations: Collection[Observation]) -> None:
-        self._tables.observations += observations
+    async def observations(self, looks: Sequence[Look], at: datetime) -> None:  # noqa: ARG002 - the port's
+        self._tables.observations += [look.observation for look in looks]
+
+    async def listing(self, account: str, listed: Collection[Interconnect] | Cause, at: datetime) -> None:
+        """Nobody replays what is in memory."""
+
+    async def start(self, at: datetime) -> None:
+        """Nobody replays what is in memory."""
 
     async def transitions(self, transitions: Collection[Transition]) -> None:
         self._tables.transitions += transitions

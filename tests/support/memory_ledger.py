@@ -124,7 +124,16 @@ class MemoryLedger:
             if incident is not None and incident.acknowledgement is not None and not incident.acknowledgement.sticky:
                 self._incidents[key] = replace(incident, acknowledgement=None)
 
-    async def act(self, *, at: datetime, by: str, act: str, target: str, comment: str) -> None:
+    async def act(
+        self,
+        *,
+        at: datetime,
+        by: str,
+        act: str,
+        target: str,
+        comment: str,
+        given: Acknowledgement | None = None,  # noqa: ARG002 - the port's
+    ) -> None:
         self._tables.acts.append((at, by, act, target, comment))
 
     async def explain(self, verdicts: Collection[tuple[int, str, str]], at: datetime) -> None:  # noqa: ARG002 - the port's

@@ -125,7 +125,8 @@ class SqlChain:
                 told_of = {"account": head.account, "at": at, "removed": counts, **before}
                 row = (await self._conn.execute(_RETENTION, told_of)).one()
                 await self._append(head, [entry_of(EntryKind.RETENTION, row)])
-        await self._conn.execute(_FORGET, {"before": observations_before})
+        for forgetting in (_FORGET_EVENTS, _FORGET_INPUTS):
+            await self._conn.execute(forgetting, {"before": observations_before})
         return _REMOVED_AT_ONCE in {len(seen), len(told)}
 
     async def _some(self, query: Select[int, str]) -> dict[int, str]:
@@ -204,8 +205,18 @@ _SENT = select(deliveries.c.id, deliveries.c.notification).where(
     deliveries.c.notification.in_(bindparam("ids", expanding=True))
 )
 _RETENTION = insert(tables.retentions).returning(tables.retentions)
-_FORGET = delete(tables.events).where(
+_FORGET_EVENTS = delete(tables.events).where(
     tables.events.c.at < bindparam("before"),
     # The newest stays: from it SQLite knows which numbers it has given.
     tables.events.c.id < select(func.max(tables.events.c.id)).scalar_subquery(),
 )
+
+
+def _forget_inputs() -> Any:
+    """What was listed last before then stays: it says what was there."""
+    i = tables.inputs.c
+    newest = select(func.max(i.id)).where(i.at < bindparam("before")).group_by(i.account, i.kind)
+    return delete(tables.inputs).where(i.at < bindparam("before"), i.id.not_in(newest))
+
+
+_FORGET_INPUTS = _forget_inputs()

@@ -185,9 +185,12 @@ class SqlLedger:
         for part in _parts(keys):
             await self._conn.execute(update(i).where(i.c.key.in_(part), ~i.c.sticky).values(none))
 
-    async def act(self, *, at: datetime, by: str, act: str, target: str, comment: str) -> None:
+    async def act(
+        self, *, at: datetime, by: str, act: str, target: str, comment: str, given: Acknowledgement | None = None
+    ) -> None:
         """Keep what an operator did."""
-        values = {"at": at, "done_by": by, "act": act, "target": target, "comment": comment}
+        hold = given and {"until": given.until and given.until.isoformat(), "sticky": given.sticky}
+        values = {"at": at, "done_by": by, "act": act, "target": target, "comment": comment, "given": hold}
         self._entering.note(EntryKind.ACT, await self._conn.execute(_ACT, values))
         self._journal.note("act", at, NOBODYS, target, by=by, act=act, comment=comment)
 

@@ -1,6 +1,6 @@
 """Queries on what happened: observations, transitions, gaps, incidents."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +12,13 @@ from notifier.adapters.database.entering import Entering
 from notifier.adapters.database.journal import Journal
 from notifier.domain.chain import EntryKind
 from notifier.domain.decision import Gap, Transition
-from notifier.domain.incident import Incident, IncidentKind, incident_key
-from notifier.domain.observation import Observation
+from notifier.domain.incident import NOBODYS, Incident, IncidentKind, incident_key
+from notifier.domain.interconnect import Interconnect
+from notifier.domain.observation import Cause
 from notifier.domain.status import Severity
+from notifier.ports import Look
 
+LISTING, START = "listing", "start"  # kinds of inputs
 _TOLD = ("number", "change", "before", "after", "reason", "last_seen_before", "first_seen_at", "unobserved", "flapping")
 
 
@@ -27,11 +30,30 @@ class SqlRecord:
         self._journal = journal
         self._entering = entering
 
-    async def observations(self, observations: Collection[Observation]) -> None:
+    async def observations(self, looks: Sequence[Look], at: datetime) -> None:
         """Keep observations."""
-        if observations:
-            values = [rows.from_observation(seen) for seen in observations]
+        if looks:
+            values = [
+                rows.from_observation(look.observation)
+                | {"written_at": at, "place": place, "last_seen_before": look.seen_before}
+                for place, look in enumerate(looks)
+            ]
             self._entering.note(EntryKind.OBSERVATION, await self._conn.execute(_OBSERVATIONS, values))
+
+    async def listing(self, account: str, listed: Collection[Interconnect] | Cause, at: datetime) -> None:
+        """Keep a listing that changed something."""
+        content = (
+            {"cause": rows.from_cause(listed)}
+            if isinstance(listed, Cause)
+            else {"listed": [rows.from_link(link) for link in listed]}
+        )
+        await self._conn.execute(_INPUT, {"at": at, "kind": LISTING, "account": account, "content": content})
+
+    async def start(self, at: datetime) -> None:
+        """Keep that a process looks at everything anew."""
+        seen: datetime | None = await self._conn.scalar(_LAST_SEEN)
+        content = {"alive": seen and seen.isoformat()}
+        await self._conn.execute(_INPUT, {"at": at, "kind": START, "account": NOBODYS, "content": content})
 
     async def transitions(self, transitions: Collection[Transition]) -> None:
         """Keep transitions."""
@@ -109,6 +131,8 @@ def _last() -> Select[Any]:
 
 
 _OBSERVATIONS = insert(tables.observations).returning(tables.observations)
+_INPUT = insert(tables.inputs)
+_LAST_SEEN = select(func.max(tables.states.c.last_seen_at))
 _TRANSITIONS = insert(tables.transitions).returning(tables.transitions)
 _GAPS = insert(tables.gaps).returning(tables.gaps)
 _INCIDENTS = insert(tables.incidents)

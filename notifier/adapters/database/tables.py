@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0006"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
+HEAD = "0007"  # the newest migration: kept here, because importing Alembic takes as long as everything else together
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -136,7 +136,8 @@ states = Table(
     Column("version", Integer, nullable=False),
 )
 
-# Observations that differed from what was believed, or saw nothing: the evidence before a transition.
+# Observations that differed from what was believed, or saw nothing: the evidence before a transition. Those of one
+# transaction were `written_at` the same moment, each at its `place`; `last_seen_before` is the look before, if it saw.
 observations = Table(
     "observations",
     metadata,
@@ -149,6 +150,9 @@ observations = Table(
     Column("cause", JSON(none_as_null=True)),
     _text("answer", nullable=True),
     _text("answer_hash", nullable=True),
+    _at("written_at"),
+    Column("place", Integer),
+    _at("last_seen_before"),
     Index(None, "account", "name", "at"),
     Index(None, "at"),
 )
@@ -371,7 +375,20 @@ acts = Table(
     Column("act", String(20), nullable=False),
     _text("target"),
     _text("comment"),
+    Column("given", JSON(none_as_null=True)),
     Index(None, "target"),
+)
+
+# What else came from outside: listings that changed something, and the starts of the service. For replays.
+inputs = Table(
+    "inputs",
+    metadata,
+    _id(),
+    _at("at", nullable=False),
+    Column("kind", String(20), nullable=False),
+    _text("account"),
+    Column("content", JSON, nullable=False),
+    Index(None, "at"),
 )
 
 # What happened, for those who follow it; `written_by` is the transaction that wrote it, where there can be several.
