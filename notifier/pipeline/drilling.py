@@ -135,19 +135,25 @@ class Drilling:
 
     async def _advance(self, work: UnitOfWork, drill: Drill, now: datetime) -> bool:
         """Take a drill on by one step; True if something was promised."""
-        problem = await work.drills.fates(drill.problem)
+        problem, channels = await work.drills.fates(drill.problem), await self._channels(work)
         if drill.recovered_at is None:
-            if now < drill.begun_at + drill.within and self._any_waits(problem):
+            if now < drill.begun_at + drill.within and _any_waits(problem, channels):
                 return False
             await self._recover(work, drill, now)
             return True
         recovery = await work.drills.fates(drill.recovery)
-        if now < drill.recovered_at + drill.within and (self._any_waits(problem) or self._any_waits(recovery)):
+        if now < drill.recovered_at + drill.within and _any_waits({**problem, **recovery}, channels):
             return False
-        return await self._end(work, drill, problem, recovery, now)
+        came = {
+            name: _failure(drill, problem.get(name), recovery.get(name), now)
+            for name, each in sorted(drill.channels.items())
+            if channels.get(name) == each
+        }
+        return await self._end(work, drill, came, now)
 
-    def _any_waits(self, fates: Mapping[str, Fate]) -> bool:
-        return any(each.outcome is Outcome.PENDING for name, each in fates.items() if name in self._configured)
+    async def _channels(self, work: UnitOfWork) -> dict[str, Configured]:
+        """Return what is configured here, or at other replicas."""
+        return {**await work.ledger.channels(), **self._configured}
 
     async def _recover(self, work: UnitOfWork, drill: Drill, now: datetime) -> None:
         """Promise the recovery to whoever may have the problem, wherever it is configured by now (R18).
@@ -155,7 +161,7 @@ class Drilling:
         What a receiver that is gone may hold open waits under its fingerprint for its return.
         """
         fates = await work.drills.fates(drill.problem)
-        configured = {**await work.ledger.channels(), **self._configured}
+        configured = await self._channels(work)
         names = {each.fingerprint: name for name, each in configured.items()}
         promises: list[Promise] = []
         for name, each in drill.channels.items():
@@ -170,15 +176,11 @@ class Drilling:
         [recovery] = await work.outbox.promise([(told, promises)])
         await work.drills.save(replace(drill, recovered_at=now, recovery=recovery))
 
-    async def _end(
-        self, work: UnitOfWork, drill: Drill, problem: Mapping[str, Fate], recovery: Mapping[str, Fate], now: datetime
-    ) -> bool:
-        """Record what came of it, and what follows; of channels that are another receiver by now nothing does."""
-        came = {
-            name: _failure(drill, problem.get(name), recovery.get(name), now)
-            for name, each in sorted(drill.channels.items())
-            if self._configured.get(name) == each
-        }
+    async def _end(self, work: UnitOfWork, drill: Drill, came: Mapping[str, str | None], now: datetime) -> bool:
+        """Record what came of it at each channel (None: all was taken), and do what follows.
+
+        Of channels that are another receiver by now nothing does.
+        """
         failed = {name: why for name, why in came.items() if why is not None}
         passed = [name for name in came if name not in failed]
         said = [f"failed at {name}: {why}" for name, why in failed.items()]
@@ -222,6 +224,10 @@ class Drilling:
         await work.record.close_incidents({each.key: now for each in over})
         news = [_news(incident, says, failed=False) for incident, says in zip(over, told, strict=True)]
         return await self._teller.tell(work, NOBODYS, news, now)
+
+
+def _any_waits(fates: Mapping[str, Fate], channels: Mapping[str, Configured]) -> bool:
+    return any(each.outcome is Outcome.PENDING for name, each in fates.items() if name in channels)
 
 
 def _failure(drill: Drill, problem: Fate | None, recovery: Fate | None, now: datetime) -> str | None:
