@@ -81,6 +81,7 @@ class Engine:
 
     async def run(self) -> None:
         """Do everything, until the past ends."""
+        await self._select()
         inputs = self._inputs()
         upcoming = next(inputs, None)
         while True:
@@ -113,16 +114,23 @@ class Engine:
         given.sort(key=lambda each: each[:2])
         return ((at, do) for at, _, do in given)
 
+    async def _select(self) -> None:
+        """Have what is watched at the beginning listed: the settings that are tried may not want all of it."""
+        for watch in self._watches.values():
+            if links := [link for link, _ in watch.poller.beliefs]:
+                await self._hear(watch, Listed(tuple(links)))
+
+    async def _hear(self, watch: Watch, answer: Listed | Unseen) -> None:
+        self._before.answers[watch.account] = answer
+        watch.discovery.begin()
+        await watch.discovery.tick()
+
     async def _list(self, listing: Listing) -> None:
         watch = self._watches.get(listing.account)
         if watch is None:
             return
         listed = listing.listed
-        self._before.answers[listing.account] = (
-            Unseen(listed) if not isinstance(listed, Sequence) else Listed(tuple(listed))
-        )
-        watch.discovery.begin()
-        await watch.discovery.tick()
+        await self._hear(watch, Listed(tuple(listed)) if isinstance(listed, Sequence) else Unseen(listed))
         async with self._bench.begin() as work:
             names = [name for account, name in self._states if account == listing.account]
             for name, state in (await work.watched.states(listing.account, names)).items():

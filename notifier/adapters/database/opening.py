@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Subquery, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
@@ -58,6 +58,23 @@ async def quiet_moment(conn: AsyncConnection, since: datetime, kept_since: datet
     return max(at, kept_since)
 
 
+def last_numbers(at: datetime) -> Subquery:
+    """Return of each link, as of a moment, its last transition's and incident's numbers, and if it was ever Healthy."""
+    t = tables.transitions.c
+    return (
+        select(
+            t.account,
+            t.name,
+            func.max(t.number).label("number"),
+            func.max(t.incident).label("incidents"),
+            func.max(case((t.after == HEALTHY, 1), else_=0)).label("healthy"),
+        )
+        .where(t.confirmed_at < at)
+        .group_by(t.account, t.name)
+        .subquery()
+    )
+
+
 async def read(conn: AsyncConnection, at: datetime, past: Past) -> dict[str, list[_Row]]:
     """Return how everything stood at a moment, as far as the record says; what was told of it counts as told."""
     links = await _links(conn, at, past)
@@ -105,7 +122,13 @@ async def _states(conn: AsyncConnection, at: datetime, past: Past) -> dict[tuple
     for account, name, when in await conn.execute(query.group_by(n.account, n.subject)):
         calm[account, name] = when
     changes: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
-    for row in await conn.execute(select(t).where(t.c.confirmed_at < at).order_by(t.c.number)):
+    last_of = last_numbers(at)
+    query_changes = (
+        select(t, last_of.c.incidents, last_of.c.healthy)
+        .join_from(t, last_of, and_(last_of.c.account == t.c.account, last_of.c.name == t.c.name))
+        .where(t.c.number <= last_of.c.number, t.c.number > last_of.c.number - _CHANGES)
+    )
+    for row in await conn.execute(query_changes.order_by(t.c.number)):
         changes[row.account, row.name].append(row)
     first_looks = {
         (look.observation.account, look.observation.name): look.seen_before
@@ -116,7 +139,7 @@ async def _states(conn: AsyncConnection, at: datetime, past: Past) -> dict[tuple
     for link, known in changes.items():
         last, calm_at = known[-1], calm.get(link)
         gone = last.change == Change.REMOVED
-        was_healthy = any(row.after == HEALTHY for row in known)
+        was_healthy = bool(last.healthy)
         calmed = calm_at is not None and calm_at >= last.confirmed_at
         problem = not gone and is_problem(last.after, was_healthy=was_healthy)
         over = gone or (not problem and (calmed or not last.flapping))
@@ -133,7 +156,7 @@ async def _states(conn: AsyncConnection, at: datetime, past: Past) -> dict[tuple
             "since": None if gone else last.first_seen_at,
             "was_healthy": was_healthy,
             "number": last.number,
-            "incidents": max((row.incident or 0 for row in known), default=0),
+            "incidents": last.incidents or 0,
             "incident": None if over else last.incident,
             "problem_since": None if over else last.problem_since,
             "observed_at": last.confirmed_at,
@@ -192,7 +215,8 @@ async def _conditions(
     """Return how each subject stood by the last words about it, and those words."""
     n = tables.notifications
     newest: dict[tuple[str, str, str], Any] = {}
-    query = select(n).where(n.c.recorded_at < at, n.c.kind.in_(_KINDS)).order_by(n.c.recorded_at, n.c.id)
+    last = select(func.max(n.c.id)).where(n.c.recorded_at < at, n.c.kind.in_(_KINDS))
+    query = select(n).where(n.c.id.in_(last.group_by(n.c.kind, n.c.account, n.c.subject))).order_by(n.c.id)
     for row in await conn.execute(query):
         newest[_KINDS[Kind(row.kind)], row.account, row.subject] = row
     conditions: list[_Row] = []
@@ -226,11 +250,16 @@ async def _told(conn: AsyncConnection, at: datetime, conditions: Sequence[_Row])
     """Return what each channel knew: how the subject stands, if it took anything of it."""
     d, n, i = tables.deliveries.c, tables.notifications.c, tables.incidents.c
     standing = {(c["kind"], c["account"], c["subject"]): c for c in conditions}
+    last = (
+        select(func.max(d.id))
+        .join_from(tables.deliveries, tables.notifications, n.id == d.notification)
+        .where(d.outcome == Outcome.SENT, d.settled_at < at)
+    )
     query = (
         select(d.channel, d.action, d.settled_at, n.kind, n.account, n.subject, n.incident_key, i.kind.label("of"))
         .join_from(tables.deliveries, tables.notifications, n.id == d.notification)
         .join(tables.incidents, i.key == n.incident_key, isouter=True)
-        .where(d.outcome == Outcome.SENT, d.settled_at < at)
+        .where(d.id.in_(last.group_by(d.channel, d.action, n.kind, n.account, n.subject)))
         .order_by(d.settled_at, d.id)
     )
     told: dict[tuple[Any, ...], _Row] = {}

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, exists, func, insert, select
+from sqlalchemy import and_, event, exists, func, insert, or_, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,7 +63,7 @@ async def read_past(conn: AsyncConnection, since: datetime, until: datetime) -> 
             )
         ],
         tellings=await read_tellings(conn, since),
-        beliefs=await _beliefs(conn),
+        beliefs=await _beliefs(conn, since),
         seen=await _seen(conn),
     )
 
@@ -165,9 +165,14 @@ async def read_tellings(conn: AsyncConnection, since: datetime) -> list[Telling]
     ]
 
 
-async def _beliefs(conn: AsyncConnection) -> dict[Link, list[Belief]]:
-    t = tables.transitions
-    query = select(t.c.account, t.c.name, t.c.confirmed_at, t.c.change, t.c.after, t.c.reason)
+async def _beliefs(conn: AsyncConnection, since: datetime) -> dict[Link, list[Belief]]:
+    """Return each link's beliefs since then, and the last before."""
+    t, last = tables.transitions, opening.last_numbers(since)
+    query = (
+        select(t.c.account, t.c.name, t.c.confirmed_at, t.c.change, t.c.after, t.c.reason)
+        .join_from(t, last, and_(last.c.account == t.c.account, last.c.name == t.c.name), isouter=True)
+        .where(or_(t.c.confirmed_at >= since, t.c.number == last.c.number))
+    )
     found = await conn.execute(query.order_by(t.c.account, t.c.name, t.c.number))
     return {
         link: [_belief(row) for row in changes]
