@@ -31,7 +31,7 @@ from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.tables import UtcDateTime, chain, heads
 from notifier.adapters.database.verifying import ROWS, Verifying
 from notifier.domain.chain import REMOVABLE, EntryKind, Head, Walk, digest_of
-from notifier.ports import TryAgain
+from notifier.ports import Look, TryAgain
 from tests.support.bench import INTERVAL, at_work
 from tests.support.examples import ACCOUNT, LINK, NIGHT, observation, seconds
 from tests.support.fakes import FakeChannel, FakeClock, FakeCloudflare
@@ -92,7 +92,7 @@ async def test_what_the_pipeline_writes_is_sealed_and_holds(sql_database: SqlDat
 
 async def test_what_is_not_sealed_yet_is_checked_as_well(sql_database: SqlDatabase) -> None:
     async with sql_database.begin() as work:
-        await work.record.observations([observation("Down", NIGHT)])
+        await work.record.observations([Look(observation("Down", NIGHT), None)], NIGHT)
     found = await walk(sql_database)
     assert (found.first, found.unsealed, found.head.number) == (None, 1, 0)
     async with meddling(sql_database) as conn:
@@ -301,7 +301,7 @@ async def test_what_retention_removes_leaves_a_chain_that_holds_and_does_not_gro
 
 async def test_what_is_not_sealed_yet_is_not_removed(sql_database: SqlDatabase) -> None:
     async with sql_database.begin() as work:
-        await work.record.observations([observation("Down", NIGHT)])
+        await work.record.observations([Look(observation("Down", NIGHT), None)], NIGHT)
     later = NIGHT + timedelta(days=1)
     await prune(sql_database, later)
     assert (await walk(sql_database)).unsealed == 1
@@ -344,7 +344,8 @@ async def test_a_transition_before_a_run_can_not_be_altered_with_all_that_follow
 
 async def fill(database: SqlDatabase, number: int) -> None:
     async with database.begin() as work:
-        await work.record.observations([observation("Down", NIGHT + seconds(n)) for n in range(number)])
+        looks = [Look(observation("Down", NIGHT + seconds(n)), None) for n in range(number)]
+        await work.record.observations(looks, NIGHT)
     await seal(database)
 
 

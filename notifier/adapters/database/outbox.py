@@ -272,6 +272,7 @@ class SqlOutbox:
         """Count what was in time, and what late, of changes first seen since then."""
         return await count(self._conn, channels, since=since, within=within, now=now)
 
+
 # Put together once: that takes longer than to run them.
 
 
