@@ -323,7 +323,10 @@ class _Looks:
         following = rows[place] if place < len(rows) else None
         last = rows[place - 1].observation.sight if place else None
         if isinstance(last, Unseen):
-            if not self._saturated(rows[:place]):
+            # Once the link was removed, or is another one, what follows is on record.
+            belief = self._past.believed(link, now)
+            forgotten = belief is None or belief.status is None or belief.since > rows[place - 1].observation.at
+            if forgotten or not self._saturated(rows[:place]):
                 return None
             return (following.observation.at if following else self._past.ends_at) - timedelta.resolution, last
         until = following.seen_before if following else self._past.seen.get(link)
