@@ -48,7 +48,7 @@ class Seen:
 
     status: str
     reason: str | None = None
-    answer: bytes | None = field(default=None, compare=False)
+    answer: bytes | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Unseen:
     """We asked and learned nothing; says nothing about the link. `answer` is what came instead, if anything did."""
 
     cause: Cause
-    answer: bytes | None = field(default=None, compare=False)
+    answer: bytes | None = field(default=None, compare=False, repr=False)
 
 
 Sight = Seen | Unseen

@@ -76,7 +76,6 @@ class CloudflareApi:
         self._host = urlsplit(url).hostname or url
         self._proxy = _proxy(url)
         self._credential = credential
-        self._secret = credential.secret.encode()
         self._timeout = timeout
         self._budget = budget
         self._clock = clock
@@ -130,7 +129,7 @@ class CloudflareApi:
         try:
             answer, body = await self._exchange(url, size)
             # Should anything in between echo what it was sent, it goes no further (R33).
-            body = body.replace(self._secret, b"***")
+            body = body.replace(self._credential.secret.encode(), b"***")
             if not answer.is_success:
                 return _unread(self._refused(answer, body), body)
             if len(body) > size:
