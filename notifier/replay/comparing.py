@@ -12,8 +12,17 @@ from notifier.ports import Outcome
 
 _TOGETHER = timedelta(hours=1)  # two tellings of one kind about one subject further apart tell two things
 _SAME = timedelta(seconds=1)  # less is no difference
-# What does not follow from observations: the audit, what a changed configuration leaves behind, drills.
-_APART = {Kind.AUDIT_FAILED, Kind.AUDIT_PASSED, Kind.STRANDED, Kind.TEST}
+# What does not follow from observations: audit, drills and objective, what a changed configuration leaves behind.
+_APART = {
+    Kind.AUDIT_FAILED,
+    Kind.AUDIT_PASSED,
+    Kind.DRILL_FAILED,
+    Kind.DRILL_PASSED,
+    Kind.OBJECTIVE_MISSED,
+    Kind.OBJECTIVE_MET,
+    Kind.STRANDED,
+    Kind.TEST,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.engine import connection
 from notifier.adapters.database.record import LISTING, START
 from notifier.domain.decision import Change
+from notifier.domain.drill import LANES
 from notifier.domain.incident import Acknowledgement
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.notification import Action
@@ -126,9 +127,10 @@ def _deed(row: Any) -> Deed:
 
 
 async def read_tellings(conn: AsyncConnection, since: datetime) -> list[Telling]:
-    """Return what was promised to the channels since then, in the order in which it was promised."""
+    """Return what was promised to the channels since then, but for drills, in the order in which it was promised."""
     d, n, a = tables.deliveries, tables.notifications, tables.attempts
-    these = select(d.c.id).join_from(d, n, n.c.id == d.c.notification).where(n.c.recorded_at >= since)
+    meant = n.c.recorded_at >= since, d.c.lane.not_like(f"{LANES}%")
+    these = select(d.c.id).join_from(d, n, n.c.id == d.c.notification).where(*meant)
     attempts: defaultdict[int, list[Attempt]] = defaultdict(list)
     tried = select(a).where(a.c.delivery.in_(these)).order_by(a.c.delivery, a.c.number)
     for row in await conn.execute(tried):
@@ -143,12 +145,7 @@ async def read_tellings(conn: AsyncConnection, since: datetime) -> list[Telling]
                 message=row.message,
             )
         )
-    query = (
-        select(d, n.c.content)
-        .join_from(d, n, n.c.id == d.c.notification)
-        .where(n.c.recorded_at >= since)
-        .order_by(d.c.id)
-    )
+    query = select(d, n.c.content).join_from(d, n, n.c.id == d.c.notification).where(*meant).order_by(d.c.id)
     return [
         Telling(
             number=row.id,
