@@ -20,7 +20,7 @@ from notifier.domain.availability import Period
 from notifier.domain.reporting import LinkRecord
 from tests.support.browser import reader
 from tests.support.fakes import FakeClock
-from tests.support.process import Ran
+from tests.support.process import Ran, configure
 from tests.support.receivers import HttpReceiver
 from tests.support.scenes import KEY, NAME, down, heal, noc
 from tests.support.stage import TOKEN, Stage, open_stage
@@ -114,12 +114,11 @@ async def test_each_form_says_the_same_and_can_be_narrowed(
     assert [(line["kind"], line["interconnect"]) for line in lines] == [("interconnect", NAME), ("total", "")]
     assert lines[0]["bad_s"] == str(document["interconnects"][0]["bad_s"])
     markdown = (await run(*of)).stdout
-    assert f"| production | ams-a | {NAME} | 9" in markdown
+    share = f"{document['interconnects'][0]['availability_percent']:.4f} %"
+    assert f"| ams-a | {NAME} | {share} |" in markdown
     assert "## How to read it" in markdown
     html = (await run(*of, "--format", "html")).stdout
     assert html.count("<svg") == 2
-    share = f"{document['interconnects'][0]['availability_percent']:.4f} %"
-    assert share in markdown
     assert share in html
     site = read(await run("report", "--from", "4d", "--site", "fra-b", "--account", "production", "--format", "json"))
     assert [each["interconnect"] for each in site["interconnects"]] == ["icon-fra-01"]
@@ -146,27 +145,38 @@ async def test_maintenance_is_what_the_configuration_plans(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "said"),
     [
-        (("--from", "yesterday"), 2, "expected a date (2026-11-01), a time (2026-11-01T03:00) or a span back (30d)"),
-        (("--from", "2026-02-30"), 2, "expected a date"),
-        (("--from", "2099-01-01"), 2, "which is not over yet"),
-        (("--from", "2024-02-01", "--to", "2024-01-01"), 2, "expected a moment after 2024-02-01"),
-        (("--to", "2024-01-01"), 2, "add --from"),
-        (("--zone", "Amsterdam"), 2, "expected a time zone such as Europe/Amsterdam"),
-        (("--from", "2024-10-27T02:30", "--zone", "Europe/Amsterdam"), 2, "add an offset, such as +01:00"),
-        (("--from", "2024-01-01", "--to", "2024-02-01"), 1, "the record begins at"),
-        (("--from", "4d", "--site", "nowhere"), 1, "nothing was watched of site nowhere then"),
+        (("--from", "yesterday"), "expected a date (2026-11-01), a time (2026-11-01T03:00) or a span back (30d)"),
+        (("--from", "2026-02-30"), "expected a date"),
+        (("--from", "2099-01-01"), "which is not over yet"),
+        (("--from", "2024-02-01", "--to", "2024-01-01"), "expected a moment after 2024-02-01"),
+        (("--to", "2024-01-01"), "add --from"),
+        (("--zone", "Amsterdam"), "expected a time zone such as Europe/Amsterdam"),
+        (("--from", "2024-10-27T02:30", "--zone", "Europe/Amsterdam"), "add an offset, such as +01:00"),
     ],
 )
-async def test_what_can_not_be_reported_is_said(
-    stage: Stage, run: Terminal, http_receiver: HttpReceiver, arguments: tuple[str, ...], code: int, said: str
+async def test_what_is_asked_wrongly_is_said(
+    run: Terminal, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
-    await a_bad_hour(stage, http_receiver)
+    configure(tmp_path, "sqlite:///n.db", "http://127.0.0.1:1/client/v4", {"noc": "json://127.0.0.1:9/"})
     ran = await run("report", *arguments)
-    assert ran.code == code, ran
+    assert ran.code == 2, ran
     assert said in ran.stderr
     assert ran.stdout == ""
+
+
+async def test_what_is_not_on_record_is_not_reported(stage: Stage, run: Terminal, http_receiver: HttpReceiver) -> None:
+    async with stage.at_work(**noc(http_receiver)):
+        assert "nothing is on record yet" in (await run("report")).stderr
+        stage.link()
+        await stage.advance(900)
+    before = await run("report", "--from", "2024-01-01", "--to", "2024-02-01")
+    nowhere = await run("report", "--from", "4d", "--site", "nowhere")
+    assert before.code == nowhere.code == 1
+    assert "the record begins at" in before.stderr
+    assert "nothing was watched of site nowhere then" in nowhere.stderr
+    assert before.stdout == nowhere.stdout == ""
 
 
 async def test_names_from_elsewhere_are_neither_markup_nor_formulas_nor_secrets(
