@@ -147,19 +147,26 @@ async def _morning(account: Account, *, stay: bool) -> None:
 
 
 async def _summary(settings: Settings) -> int:
-    """Say what came of it; 0 if everything that was opened is closed and everything promised was sent."""
+    """Say what came of it; 0 if all that was opened is closed, all that was promised sent, and the record holds."""
     database = SqlDatabase(settings.database.get_secret_value())
     try:
         async with database.read() as reading:
             incidents = await reading.incidents(Wanted(limit=1000))
             deliveries = await reading.deliveries(Wanted(limit=1000), failed=False)
+        async with database.verify() as verifying:
+            walks = [await verifying.walk(account) for account in await verifying.accounts()]
     finally:
         await database.close()
     closed = sum(1 for incident in incidents if incident["closed_at"])
     outcomes = Counter(delivery["outcome"] for delivery in deliveries)
     told = f"{outcomes['sent']} notifications sent"
     click.secho(f"\n{len(incidents)} incidents opened, {closed} closed; {told}.", bold=True)
+    holds = not any(walk.flaws for walk in walks)
+    entries = sum(walk.entries.total() + walk.unsealed for walk in walks)
+    click.echo(
+        f"The record of it, {entries} entries in a chain, {'holds' if holds else 'DOES NOT HOLD'} (notifier verify)."
+    )
     click.echo(
         "Nobody heard of the flicker and the planned work, or twice of an outage. With your own account: README."
     )
-    return 0 if closed == len(incidents) > 0 and set(outcomes) == {"sent"} else 1
+    return 0 if closed == len(incidents) > 0 and set(outcomes) == {"sent"} and holds else 1

@@ -1,6 +1,7 @@
 """What the commands say, and with which exit code they end."""
 
 import asyncio
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE
@@ -140,6 +141,7 @@ async def test_the_demo_ends_by_itself_with_everything_closed(tmp_path: Path) ->
     ran = await notifier("demo", folder=tmp_path, within=90)
     assert ran.code == 0, ran
     assert "6 incidents opened, 6 closed; 10 notifications sent." in ran.stdout
+    assert re.search(r"The record of it, \d{2,} entries in a chain, holds", ran.stdout)
 
 
 @pytest.mark.usefixtures("usual_port")
