@@ -48,10 +48,11 @@ class CommonBudget:
 
     def allotted(self, now: datetime, want: int, *, requests: int, window: timedelta) -> tuple["CommonBudget", int]:
         """Set aside up to `want` permits, so that no more than `requests` are in any `window`; return how many."""
-        taken = tuple(each for each in self.taken if each[0] > now - window)
-        permits = max(0, min(want, requests - sum(number for _, number in taken)))
-        added = ((now, permits),) if permits else ()
-        return replace(self, taken=(*taken, *added)), permits
+        taken = {at: number for at, number in self.taken if at > now - window}
+        permits = max(0, min(want, requests - sum(taken.values())))
+        if permits:
+            taken[now] = taken.get(now, 0) + permits  # of one moment there is one number, and it is lessened once
+        return replace(self, taken=tuple(taken.items())), permits
 
 
 @dataclass(slots=True)

@@ -146,6 +146,13 @@ def test_what_was_not_used_can_be_set_aside_again() -> None:
     assert common.returned(NOON, 6).returned(NOON + seconds(5), 4).taken == ()
 
 
+def test_what_one_hands_back_is_not_taken_from_what_another_set_aside_in_the_same_moment() -> None:
+    common, _ = CommonBudget().allotted(NOON, 1, requests=10, window=WINDOW)
+    common, _ = common.allotted(NOON, 2, requests=10, window=WINDOW)
+    _, permits = common.returned(NOON, 1).allotted(NOON + seconds(1), 10, requests=10, window=WINDOW)
+    assert permits == 8
+
+
 @given(
     turns=st.lists(
         st.tuples(st.integers(0, 2), st.integers(0, 8), st.booleans(), st.floats(0, 9.9), st.floats(0, 6)), max_size=60
