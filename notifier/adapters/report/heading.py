@@ -101,4 +101,4 @@ _NOTES = tuple(" ".join(note.split()) for note in _TEXT.split("\n\n"))
 
 def utc(at: datetime | None) -> str | None:
     """Write a moment for programs: to the second, in UTC."""
-    return None if at is None else f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
