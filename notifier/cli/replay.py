@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -141,7 +140,8 @@ class _Page:
 
     def print_text(self) -> None:
         """Print it side by side, and what it comes to."""
-        console = Console(highlight=False, width=min(_WIDTH, shutil.get_terminal_size((_WIDTH, 0)).columns))
+        console = Console(highlight=False)
+        console.width = min(_WIDTH, console.width) if console.is_terminal else _WIDTH
         console.print(Text(f"since {clock(self._since)}" + self._why_since()))
         if self._pairs:
             console.print(self._side_by_side())

@@ -89,7 +89,7 @@ class CloudflareApi:
             return Unseen(malformed(f"it lists an interconnect named {name}, which no URL can name"))
         if (url := self._urls.get(name)) is None:
             url = self._urls[name] = httpx.URL(f"{self._interconnects}/{quote(name, safe='')}/status")
-        return await self._ask(url, _STATUS_SIZE, read_status)
+        return await self._ask(url, _STATUS_SIZE, lambda body: read_status(self._safe(body)))
 
     async def listing(self) -> Listed | Unseen:
         """List every interconnect, all pages. A name seen twice (the list moved while read) counts once."""
@@ -128,12 +128,10 @@ class CloudflareApi:
         body = b""
         try:
             answer, body = await self._exchange(url, size)
-            # Should anything in between echo what it was sent, it goes no further (R33).
-            body = body.replace(self._credential.secret.encode(), b"***")
             if not answer.is_success:
-                return _unread(self._refused(answer, body), body)
+                return self._unread(self._refused(answer, self._safe(body)), body)
             if len(body) > size:
-                return _unread(malformed(f"it is longer than {size // 1024} KiB"), body)
+                return self._unread(malformed(f"it is longer than {size // 1024} KiB"), body)
             return read(body)
         except MalformedError as error:
             cause = malformed(str(error))
@@ -143,7 +141,14 @@ class CloudflareApi:
             cause = timed_out(self._timeout)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             cause = trouble(error, self._host)
-        return _unread(cause, body)
+        return self._unread(cause, body)
+
+    def _safe(self, body: bytes) -> bytes:
+        """Should anything in between echo what it was sent, it goes no further (R33)."""
+        return body.replace(self._credential.secret.encode(), b"***")
+
+    def _unread(self, cause: Cause, body: bytes) -> Unseen:
+        return Unseen(cause, self._safe(body)[:_STATUS_SIZE] or None)
 
     async def _exchange(self, url: httpx.URL, size: int) -> tuple[httpx.Response, bytes]:
         """Send and receive; reading stops at the first chunk beyond `size`.
@@ -205,10 +210,6 @@ class CloudflareApi:
             return
         until = self._budget.blocked_until(now)
         raise _NoPermitError(blocked(until, now) if until else over_budget(self._budget.free_at(now), now))
-
-
-def _unread(cause: Cause, body: bytes) -> Unseen:
-    return Unseen(cause, body[:_STATUS_SIZE] or None)
 
 
 def trusted() -> ssl.SSLContext:
