@@ -125,7 +125,7 @@ class Audit:
                 news = await self._more(work, found, last, now)
             else:
                 await work.record.close_incidents({last.key: now})
-                news = _news(words.tell_audit_passed(last.number, last.opened_at, now), None)
+                news = News.of_trouble(_SUBJECT, words.tell_audit_passed(last.number, last.opened_at, now), None)
             if news is None:
                 return  # another process was here first, or it is told already
             promised = await self._teller.tell(work, NOBODYS, [news], now)
@@ -137,19 +137,19 @@ class Audit:
         if not found:
             return None
         await work.record.open_incidents([_incident(number, now)])
-        return _news(words.tell_audit_failed(found, number, now), number)
+        return News.of_trouble(_SUBJECT, words.tell_audit_failed(found, number, now), number)
 
     @staticmethod
     async def _more(work: UnitOfWork, found: Sequence[str], known: Incident, now: datetime) -> News | None:
         """Tell what appeared while the incident was open; it ends its acknowledgement, as any worsening does."""
         last = await _last_words(work)
         if last is None:
-            return _news(words.tell_audit_failed(found, known.number, now), known.number)
+            return News.of_trouble(_SUBJECT, words.tell_audit_failed(found, known.number, now), known.number)
         told = words.tell_audit_worse(found, known.number, now, last)
         if told is None:
             return None
         await work.ledger.lapse([known.key])
-        return _news(told, known.number)
+        return News.of_trouble(_SUBJECT, told, known.number)
 
     def _report(self, found: Sequence[str]) -> None:
         """Log the edges: that it does not add up any more, and that it does again."""
@@ -175,16 +175,3 @@ def _incident(number: int, at: datetime) -> Incident:
         severity=Severity.ERROR,
         opened_at=at,
     )
-
-
-def _news(told: Notification, incident: int | None) -> News:
-    condition = Condition(
-        subject=_SUBJECT,
-        status=told.status or "",
-        before=told.before,
-        problem=incident is not None,
-        severity=told.severity,
-        incident=incident,
-        changed_at=told.recorded_at,
-    )
-    return News(condition, told)

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from notifier.domain import words
 from notifier.domain.backoff import gives_up_at
-from notifier.domain.condition import Condition
 from notifier.domain.drill import LANES, Plan
 from notifier.domain.incident import NOBODYS, Incident, IncidentKind, Subject
 from notifier.domain.notification import Action, Notification
@@ -213,7 +212,7 @@ class Drilling:
             if name not in last or last[name].closed_at is not None
         ]
         await work.record.open_incidents(opened)
-        news = [_news(i, words.tell_drill_failed(i, failed[i.subject]), failed=True) for i in opened]
+        news = [News.of_trouble(_subject(i), words.tell_drill_failed(i, failed[i.subject]), i.number) for i in opened]
         return bool(news) and await self._teller.tell(work, NOBODYS, news, now)
 
     async def _end_incidents(
@@ -222,7 +221,7 @@ class Drilling:
         if not over:
             return False
         await work.record.close_incidents({each.key: now for each in over})
-        news = [_news(incident, says, failed=False) for incident, says in zip(over, told, strict=True)]
+        news = [News.of_trouble(_subject(each), says, None) for each, says in zip(over, told, strict=True)]
         return await self._teller.tell(work, NOBODYS, news, now)
 
 
@@ -257,14 +256,5 @@ def _promise(drill: Drill, channel: str, now: datetime, receiver: Configured, *,
     )
 
 
-def _news(incident: Incident, told: Notification, *, failed: bool) -> News:
-    condition = Condition(
-        subject=Subject(kind=IncidentKind.DRILL, account=NOBODYS, name=incident.subject),
-        status=told.status or "",
-        before=told.before,
-        problem=failed,
-        severity=told.severity,
-        incident=incident.number if failed else None,
-        changed_at=told.recorded_at,
-    )
-    return News(condition, told)
+def _subject(incident: Incident) -> Subject:
+    return Subject(kind=IncidentKind.DRILL, account=NOBODYS, name=incident.subject)

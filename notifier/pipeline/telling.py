@@ -46,6 +46,20 @@ class News:
     notification: Notification
     sighted_at: datetime | None = None
 
+    @classmethod
+    def of_trouble(cls, subject: Subject, told: Notification, incident: int | None) -> "News":
+        """Tell of a trouble of the notifier's own: the number of the incident that it is; None: it is over."""
+        condition = Condition(
+            subject=subject,
+            status=told.status or "",
+            before=told.before,
+            problem=incident is not None,
+            severity=told.severity,
+            incident=incident,
+            changed_at=told.recorded_at,
+        )
+        return cls(condition, told)
+
 
 @dataclass(frozen=True, slots=True)
 class _Case:

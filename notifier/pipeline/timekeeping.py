@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 from notifier.domain import words
-from notifier.domain.condition import Condition
 from notifier.domain.incident import NOBODYS, OBJECTIVE, Incident, IncidentKind, Subject
 from notifier.domain.notification import Notification
 from notifier.domain.objective import Objective, Punctuality, missed
@@ -108,11 +107,11 @@ class Timekeeper:
         )
         await work.record.open_incidents([incident])
         told = words.tell_objective_missed(incident, objective, found)
-        return await self._teller.tell(work, NOBODYS, [_news(told, incident.number)], now)
+        return await self._teller.tell(work, NOBODYS, [News.of_trouble(_SUBJECT, told, incident.number)], now)
 
     async def _end(self, work: UnitOfWork, told: Notification) -> bool:
         await work.record.close_incidents({told.incident_key or "": told.recorded_at})
-        return await self._teller.tell(work, NOBODYS, [_news(told, None)], told.recorded_at)
+        return await self._teller.tell(work, NOBODYS, [News.of_trouble(_SUBJECT, told, None)], told.recorded_at)
 
 
 async def _open(work: UnitOfWork) -> Incident | None:
@@ -121,16 +120,3 @@ async def _open(work: UnitOfWork) -> Incident | None:
 
 async def _statuses(work: UnitOfWork) -> list[str]:
     return [condition.status for condition in await work.ledger.conditions(NOBODYS, [_SUBJECT], ())]
-
-
-def _news(told: Notification, incident: int | None) -> News:
-    condition = Condition(
-        subject=_SUBJECT,
-        status=told.status or "",
-        before=told.before,
-        problem=incident is not None,
-        severity=told.severity,
-        incident=incident,
-        changed_at=told.recorded_at,
-    )
-    return News(condition, told)
