@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from notifier.adapters.cloudflare import CloudflareApi
+from notifier.domain.budget import RequestBudget
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.observation import Cause, CauseKind, Seen, Sight, Unseen
 from notifier.ports import Listed
-from tests.support.cloudflare_server import ACCOUNT, MANIFEST, Answer, asking, replay, say, serving
+from tests.support.cloudflare_server import ACCOUNT, MANIFEST, Answer, SetClock, asking, replay, say, serving
 
 PERMISSIONS = ("Magic WAN Read", "Magic WAN Write", "Magic Transit Read", "Magic Transit Write")
 
@@ -277,6 +279,26 @@ async def test_a_listing_without_an_end_is_refused() -> None:
     async with serving(*pages) as server, asking(server.url) as api:
         assert "no end" in cause_of(await api.listing()).text
     assert len(server.requests) == 100
+
+
+async def test_r32_a_listing_for_which_the_budget_was_too_small_goes_on_where_it_was_broken_off() -> None:
+    budget, clock = RequestBudget(2, timedelta(minutes=1)), SetClock()
+    pages = [page("a", next_=1), page("b", next_=2), page("c", next_=3), page("d", next_=4), page("e")]
+    async with serving(*pages) as server, asking(server.url, budget=budget, clock=clock) as api:
+        for _ in range(2):
+            assert cause_of(await api.listing()).kind is CauseKind.OVER_BUDGET
+            clock.at += timedelta(minutes=1)
+        assert [link.name for link in links_of(await api.listing())] == ["a", "b", "c", "d", "e"]
+    assert len(server.requests) == 5
+
+
+async def test_a_listing_that_failed_otherwise_begins_anew() -> None:
+    async with (
+        serving(page("a", next_=2), say(502), page("b", next_=2), page("c")) as server,
+        asking(server.url) as api,
+    ):
+        assert cause_of(await api.listing()).kind is CauseKind.SERVER_ERROR
+        assert [link.name for link in links_of(await api.listing())] == ["b", "c"]
 
 
 async def test_a_page_may_be_large_but_not_endless() -> None:

@@ -80,6 +80,7 @@ class CloudflareApi:
         self._budget = budget
         self._clock = clock
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._pages: list[Page] = []  # of a listing that was broken off
         self._trust = trust or trusted()
         self._transport = AiohttpTransport(verify=self._trust, client=self._session)
 
@@ -92,22 +93,23 @@ class CloudflareApi:
         return await self._ask(url, _STATUS_SIZE, lambda body: read_status(self._safe(body)))
 
     async def listing(self) -> Listed | Unseen:
-        """List every interconnect, all pages. A name seen twice (the list moved while read) counts once."""
-        pages: list[Page] = []
-        cursors: set[int | None] = {None}
-        cursor = ""
+        """List every interconnect, all pages. A name seen twice (the list moved while read) counts once.
+
+        What the request budget broke off goes on at the page it came to: begun anew, a long one would never end.
+        """
+        pages, self._pages = self._pages, []
         while len(pages) < _PAGES:
-            page = await self._page(cursor)
+            page = await self._page(f"?cursor={pages[-1].next}" if pages else "")
             if isinstance(page, Unseen):
+                if page.cause.kind is CauseKind.OVER_BUDGET:
+                    self._pages = pages
                 return page
             pages.append(page)
             if page.next is None:
                 by_name = {link.name: link for page in pages for link in page.interconnects}
                 return Listed(tuple(by_name.values()))
-            if page.next in cursors:
+            if page.next in {earlier.next for earlier in pages[:-1]}:
                 break
-            cursors.add(page.next)
-            cursor = f"?cursor={page.next}"
         return Unseen(malformed("its pages have no end"))
 
     async def permission(self) -> Unseen | None:
