@@ -9,6 +9,7 @@ import socket
 from collections.abc import Hashable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
+from functools import partial
 
 from notifier.adapters.clock import SteadyClock, SystemClock
 from notifier.adapters.database.database import SqlDatabase
@@ -18,6 +19,7 @@ from notifier.domain.figures import Reloads
 from notifier.errors import ConfigurationError, DatabaseError
 from notifier.oversight import Oversight
 from notifier.pipeline.budgeting import EVERY
+from notifier.pipeline.sweeping import sweep
 from notifier.ports import Clock
 from notifier.settings import Settings
 from notifier.settings.source import Source
@@ -228,9 +230,10 @@ def _require_same_place(settings: Settings, running: Settings) -> None:
 def _schedule(pipeline: Pipeline, scheduler: Scheduler, settings: Settings) -> None:
     poll = settings.poll
     tick = min(_TICK_AT_MOST, max(_TICK_AT_LEAST, min(poll.interval, poll.recheck) / 10))
+    pollers = [watch.poller for watch in pipeline.watches]
+    scheduler.every(tick, partial(sweep, pollers, tick), name="sweep")
     for watch in pipeline.watches:
         account = watch.account
-        scheduler.every(tick, watch.poller.sweep, name=f"sweep {account}")
         discover = watch.ours(watch.discovery.tick)
         scheduler.every(min(poll.interval, poll.discovery, _LIST_EVERY), discover, name=f"discovery {account}")
         scheduler.every(_FLUSH_EVERY, watch.poller.flush, name=f"last seen {account}")

@@ -163,10 +163,6 @@ class Poller:
         self._due[name] = at
         heapq.heappush(self._urgent if urgent else self._routine, (at, name))
 
-    async def sweep(self) -> None:
-        """Start what is due; the scheduler's way in."""
-        self.tick()
-
     def tick(self) -> None:
         """Start the polls that are due, re-checks before routine ones, as many as may fly; write what waits."""
         now = self._clock.now()
