@@ -1,7 +1,9 @@
 """How fast incidents are delivered to a receiver that takes 100 ms for each, and whether their order is kept.
 
-`python -m benchmarks.delivering [--short]`. Links at sites of their own go Down, and come back while their pages are
-still being sent. PagerDuty is stood in for at its own address, over TLS, behind a proxy.
+`python -m benchmarks.delivering [--short]`. Links at sites of their own go Down while the receiver holds its first
+answers back, so that all pages are recorded before they can be sent: how fast they come in would else bound it. They
+come back while half the pages are still to be sent. PagerDuty is stood in for at its own address, over TLS, behind a
+proxy.
 """
 
 import asyncio
@@ -22,26 +24,29 @@ from tests.support.receivers import PAGERDUTY, FixedHosts
 from tests.support.scenes import PAGER
 
 _TAKES_S = 0.1
-_LINKS, _SHORT_LINKS = 2000, 300
+_HELD_S = 9  # two intervals, and the recording
+_INTERVAL_S = 4
+_AT_ONCE = 32  # to one channel: what is held back
+_LINKS, _SHORT_LINKS = 2000, 600
 _CASES = (("sqlite", 1), ("sqlite", 3), ("postgresql", 1))  # database, channels
 
 
 async def measure(kind: str, pagers: int, links: int) -> dict[str, Any]:
-    """Count what arrives in the time between the first and the last page."""
+    """Count what arrives from the moment at which the receiver takes the next page until it has half of them."""
     answerer, hosts = Answerer(), FixedHosts()
-    hosts.usual_for[PAGERDUTY] = replace(hosts.usual_for[PAGERDUTY], delay_s=_TAKES_S)
     named = answerer.add("account", links, links)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(answerer.running())
         place = stack.enter_context(folder())
         await stack.enter_async_context(hosts.standing_in(trustme.CA(), place))
         url = stack.enter_context(postgresql()).create_database() if kind == "postgresql" else None
-        channels = {f"pager-{place}": PAGER.replace("routingkey0", f"routingkey{place}") for place in range(pagers)}
+        pager = f"{PAGER}?rto={2 * _HELD_S}"
+        channels = {f"pager-{place}": pager.replace("routingkey0", f"routingkey{place}") for place in range(pagers)}
         path = settings(
             place,
             answerer,
             ["account"],
-            interval="2s",
+            interval=f"{_INTERVAL_S}s",
             database=url,
             channels=channels,
             detection={"confirm": 1, "recover": 1, "recover_for": "0s"},
@@ -49,13 +54,17 @@ async def measure(kind: str, pagers: int, links: int) -> dict[str, Any]:
         )
         service = await stack.enter_async_context(at_work(Subject(path, environ=hosts.environment)))
         await polled(answerer, ["account"], 2 * links)
-        cpu_s = service.process.cpu_s
+        _take(hosts, _HELD_S)
         answerer.set(named, "Down")
+        await polled(answerer, ["account"], answerer.asked["account"] + 2 * links)
+        _take(hosts, _TAKES_S)
+        await until(lambda: len(hosts.requests) > _AT_ONCE * pagers)
+        cpu_s = service.process.cpu_s
         await until(lambda: len(hosts.requests) >= links * pagers // 2, within=600)
+        cpu_s = service.process.cpu_s - cpu_s
         answerer.set(named, "Healthy")
         await until(lambda: _is_over(hosts, links * pagers), within=600)
-        cpu_s = service.process.cpu_s - cpu_s
-    sent = hosts.to(PAGERDUTY)
+    sent = hosts.to(PAGERDUTY)[_AT_ONCE * pagers : links * pagers // 2]
     took_s = (sent[-1].at - sent[0].at).total_seconds()
     return {
         "database": kind,
@@ -63,8 +72,14 @@ async def measure(kind: str, pagers: int, links: int) -> dict[str, Any]:
         "deliveries": len(sent),
         "a_second": round(len(sent) / took_s, 1),
         "cpu_ms_each": round(cpu_s / len(sent) * 1000, 2),
+        "in_all": len(hosts.requests),
         "out_of_order": _out_of_order(hosts),
     }
+
+
+def _take(hosts: FixedHosts, seconds: float) -> None:
+    """Take so long for an answer from now on."""
+    hosts.usual_for[PAGERDUTY] = replace(hosts.usual_for[PAGERDUTY], delay_s=seconds)
 
 
 def _is_over(hosts: FixedHosts, expected: int) -> bool:
