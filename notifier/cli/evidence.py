@@ -140,6 +140,8 @@ class _Case:
         yield f"# {self._title()}"
         yield ""
         yield "All times are UTC."
+        for kind, number in self._found.cut.items():
+            yield from ("", f"Of the {kind}s only the first {number:,} are here; there are more.")
         yield from self._timeline()
         yield from self._identity()
         yield from self._observed()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from notifier.adapters.database import tables
 from notifier.adapters.database.database import SqlDatabase
@@ -130,6 +130,21 @@ async def test_a_site_that_was_lost_and_blindness_can_be_shown_as_well(
     assert said.code == 0, said
     assert "can't be read" in said.stdout
     assert "no status: 40" in said.stdout
+
+
+async def test_what_is_left_out_of_more_than_a_text_can_hold_is_said(stage: Stage, run: Terminal) -> None:
+    await outage(stage)
+    beside = stage.beside
+    async with beside.begin() as work:
+        t = tables.transitions.c
+        began = await work.conn.scalar(select(t.first_seen_at).where(t.after == "Down"))
+        assert began is not None
+        gap = {"account": ACCOUNT, "name": "icon-ams-01", "from_at": began, "until_at": began}
+        await work.conn.execute(insert(tables.gaps), [gap] * 10_001)
+    await beside.close()
+    said = await run("evidence", KEY)
+    assert "Of the gaps only the first 10,000 are here; there are more." in said.stdout
+    assert "Of the observations" not in said.stdout
 
 
 async def test_an_incident_that_is_none_is_a_sentence(stage: Stage, run: Terminal) -> None:

@@ -46,7 +46,8 @@ class Evidence:
 
     `links` are those that it is about, `beside` the others of their sites; `before` says what each of all these was
     when it began, where that is known. `seen` is what was recorded of them, `told` what was told of the incident and
-    what operators did about it: kind by kind, each in the order of time.
+    what operators did about it: kind by kind, each in the order of time. Of a kind that was `cut` there are more: only
+    so many, the first, are here.
     """
 
     incident: Row[Any]
@@ -57,6 +58,7 @@ class Evidence:
     before: Mapping[str, str]
     seen: Sequence[Kept]
     told: Sequence[Kept]
+    cut: Mapping[EntryKind, int]
 
 
 class Gathering:
@@ -64,6 +66,7 @@ class Gathering:
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
+        self._cut: dict[EntryKind, int] = {}
 
     async def of(self, named: str, ids: Mapping[str, str], now: datetime) -> Evidence:
         """Gather all of an incident, named by its key or by what it is about; `ids` are account ids by name.
@@ -99,6 +102,7 @@ class Gathering:
             before=await self._before(incident.account, everything, incident.opened_at),
             seen=await self._seen(incident.account, everything, since, confirmed),
             told=await self._told(incident),
+            cut=self._cut,
         )
 
     async def _choose(self, named: str, ids: Mapping[str, str]) -> Row[Any]:
@@ -174,7 +178,9 @@ class Gathering:
         return [kept for kind, query in queries.items() for kept in await self._kept(kind, query)]
 
     async def _kept(self, kind: EntryKind, query: Any) -> list[Kept]:
-        rows = (await self._conn.execute(query.limit(_AT_MOST))).mappings().all()
+        rows = (await self._conn.execute(query.limit(_AT_MOST + 1))).mappings().all()
+        if len(rows) > _AT_MOST:
+            rows, self._cut[kind] = rows[: _AT_MOST], _AT_MOST
         id_ = "delivery" if kind is EntryKind.ATTEMPT else "id"
         part = "number" if kind is EntryKind.ATTEMPT else None
         places = await self._places(kind, {row[id_] for row in rows})
