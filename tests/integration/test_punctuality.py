@@ -6,6 +6,8 @@ from fractions import Fraction
 
 import pytest
 
+from notifier.adapters.database.database import SqlDatabase
+from notifier.adapters.database.punctuality import counting
 from notifier.domain.incident import IncidentKind
 from notifier.domain.notification import Action
 from notifier.domain.objective import Count, Objective
@@ -16,6 +18,7 @@ from notifier.ports import Accepted, Answer, Database, Outcome, Promise, Refused
 from tests.support.examples import NIGHT, seconds
 from tests.support.fakes import FakeChannel, FakeClock
 from tests.support.messages import DOWN
+from tests.support.planned import plan
 
 WITHIN = timedelta(seconds=90)
 ANSWERS: dict[Outcome, Answer] = {
@@ -140,3 +143,14 @@ async def test_r29_of_two_that_ask_at_once_one_opens_the_incident_and_one_closes
     async with shared_database.begin() as work:
         assert await work.record.open_incidents_of(IncidentKind.OBJECTIVE) == []
     assert len(told) == 2
+
+
+async def test_it_is_counted_by_an_index_however_much_is_kept(sql_database: SqlDatabase) -> None:
+    for second in range(200):
+        await promised(sql_database, None, second)
+    async with sql_database.begin() as work:
+        if work.conn.dialect.name == "postgresql":
+            await work.conn.exec_driver_sql("ANALYZE")
+            await work.conn.exec_driver_sql("SET LOCAL enable_seqscan = off")  # there is little: it would be cheap
+        query = counting(work.conn.dialect.name, ["noc"], since=NIGHT, within=WITHIN, now=NIGHT)
+        assert "ix_deliveries_sighted_at" in await plan(work.conn, query)

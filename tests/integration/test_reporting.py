@@ -11,15 +11,14 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser
-from sqlalchemy import text
-from sqlalchemy.dialects import postgresql
 
 from notifier.adapters.database.database import SqlDatabase
-from notifier.adapters.database.reporting import Asked, SqlReporting, reporting, statements_of
+from notifier.adapters.database.reporting import Asked, reporting, statements_of
 from notifier.domain.availability import Period
 from notifier.domain.reporting import LinkRecord
 from tests.support.browser import reader
 from tests.support.fakes import FakeClock
+from tests.support.planned import plan
 from tests.support.process import Ran, configure
 from tests.support.receivers import HttpReceiver
 from tests.support.scenes import KEY, NAME, down, heal, noc
@@ -255,19 +254,12 @@ async def year(postgres_url: str) -> AsyncIterator[SqlDatabase]:
 async def test_a_month_is_found_by_indexes(year: SqlDatabase, asked: Asked, indexes: dict[str, set[str]]) -> None:
     statements = statements_of(OCTOBER, asked)
     async with reporting(year.reading_engine, asked) as reading:
-        plans = {name: await _plan(reading, statements[name]) for name in indexes}
+        plans = {name: await plan(reading._conn, statements[name]) for name in indexes}
     for name, wanted in indexes.items():
         used = set(re.findall(r"(?:using|on) ((?:ix|uq)_\w+)", plans[name]))
         assert wanted <= used, plans[name]
         assert "Seq Scan on transitions" not in plans[name]
         assert "observations" not in plans[name]
-
-
-async def _plan(reading: SqlReporting, statement: Any) -> str:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    written = statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
-    lines = await reading._conn.execute(text(f"EXPLAIN {str(written).replace(':', chr(92) + ':')}"))
-    return "\n".join(line for (line,) in lines)
 
 
 async def test_of_a_month_each_link_comes_with_its_moves_from_the_last_before_to_the_first_after(

@@ -35,6 +35,7 @@ from notifier.ports import Look, TryAgain
 from tests.support.bench import INTERVAL, at_work
 from tests.support.examples import ACCOUNT, LINK, NIGHT, observation, seconds
 from tests.support.fakes import FakeChannel, FakeClock, FakeCloudflare
+from tests.support.planned import plan
 from tests.support.sealing import seal
 
 
@@ -367,12 +368,6 @@ async def test_its_memory_does_not_grow_with_what_is_kept(sql_database: SqlDatab
     assert await peak() < 1.5 * little
 
 
-async def plan(conn: AsyncConnection, query: Any, values: dict[str, Any]) -> str:
-    explain = "EXPLAIN" if conn.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
-    written = str(query.params(values).compile(dialect=conn.dialect, compile_kwargs={"literal_binds": True}))
-    return "\n".join(str(tuple(row)) for row in await conn.exec_driver_sql(f"{explain} {written}"))
-
-
 async def test_each_of_its_questions_is_answered_by_an_index(sql_database: SqlDatabase) -> None:
     await fill(sql_database, 3000)
     async with sql_database.begin() as work:
@@ -380,8 +375,8 @@ async def test_each_of_its_questions_is_answered_by_an_index(sql_database: SqlDa
             await work.conn.exec_driver_sql("ANALYZE")
             await work.conn.exec_driver_sql("SET LOCAL enable_seqscan = off")  # there is little: it would be cheap
         asked = [(verifying._SEALED, {"place": 1000}), (verifying._UNSEALED, {"place": 0}), (verifying._MISSING, {})]
-        plans = [await plan(work.conn, query, {"owner": ACCOUNT, **more}) for query, more in asked]
-        plans += [await plan(work.conn, query, {"ids": [1, 2, 3]}) for query in verifying._THESE.values()]
+        plans = [await plan(work.conn, query, owner=ACCOUNT, **more) for query, more in asked]
+        plans += [await plan(work.conn, query, ids=[1, 2, 3]) for query in verifying._THESE.values()]
     for found in plans:
         assert "Seq Scan" not in found
         assert "SCAN" not in found or "SEARCH" in found, found

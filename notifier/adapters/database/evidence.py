@@ -180,7 +180,7 @@ class Gathering:
     async def _kept(self, kind: EntryKind, query: Any) -> list[Kept]:
         rows = (await self._conn.execute(query.limit(_AT_MOST + 1))).mappings().all()
         if len(rows) > _AT_MOST:
-            rows, self._cut[kind] = rows[: _AT_MOST], _AT_MOST
+            rows, self._cut[kind] = rows[:_AT_MOST], _AT_MOST
         id_ = "delivery" if kind is EntryKind.ATTEMPT else "id"
         part = "number" if kind is EntryKind.ATTEMPT else None
         places = await self._places(kind, {row[id_] for row in rows})
