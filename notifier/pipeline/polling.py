@@ -26,7 +26,9 @@ _log = logging.getLogger(__name__)
 
 _AT_ONCE = 10  # polls in flight per account; more only queue at the connections
 _AGAIN = timedelta(seconds=2)  # after the database was away
-_WAITING_AT_MOST = 100_000  # observations that wait for it; with more, nothing is asked
+# Observations that wait to be written: with more, nothing is asked. What was seen in a storm is to be on record soon;
+# while the database is away there may be more.
+_WAITING_AT_MOST, _AWAY_AT_MOST = 20, 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +43,9 @@ class Poller:
     """Asks for every watched interconnect of one account, each in its turn, never twice at once.
 
     An unchanged answer touches memory only. Everything else goes to the recorder, in batches: what comes in while one
-    batch is being written makes the next. While the database is away they wait, and memory runs ahead of it; when it
-    is back they are recorded in their order, as if it had never been gone. Nothing is asked without the account's
-    `lease`.
+    batch is being written makes the next, and with too much of it nothing is asked until then. While the database is
+    away they wait, and memory runs ahead of it; when it is back they are recorded in their order, as if it had never
+    been gone. Nothing is asked without the account's `lease`.
     """
 
     def __init__(
@@ -178,7 +180,8 @@ class Poller:
             self._run(self._record())
 
     def _may_ask(self, now: datetime) -> bool:
-        room = len(self._busy) < _AT_ONCE and len(self._observed) < _WAITING_AT_MOST
+        at_most = _WAITING_AT_MOST if self._record_at is None else _AWAY_AT_MOST
+        room = len(self._busy) < _AT_ONCE and len(self._observed) < at_most
         return room and not self._stopping and self._lease.holds(now)
 
     def _run(self, what: Coroutine[Any, Any, None]) -> None:
@@ -268,6 +271,7 @@ class Poller:
                 self._writing, self._observed = self._observed, []
                 await self._write(self._writing)
                 self._writing = ()
+                self.tick()
         finally:
             self._recording = False
         self.tick()

@@ -1,5 +1,6 @@
 """While the database is away polls go on in memory; when it is back nothing is lost and nothing told twice (R7)."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -91,6 +92,50 @@ async def test_a_commit_whose_answer_was_lost_is_not_made_twice(
         unreliable.trouble = None
         await bench.advance(INTERVAL)
     assert events.titles == [DOWN]
+
+
+def many(cloudflare: FakeCloudflare) -> list[str]:
+    for place in range(200):
+        cloudflare.add(replace(LINK, name=f"icon-{place:03d}", site=f"site-{place:03d}"))
+    return sorted(cloudflare.links)
+
+
+async def test_in_a_storm_no_more_is_asked_than_can_be_written_soon(
+    unreliable: Unreliable, clock: FakeClock, cloudflare: FakeCloudflare, events: FakeChannel
+) -> None:
+    names = many(cloudflare)
+    async with at_work(unreliable, clock, cloudflare, events) as bench:
+        await bench.advance(2 * INTERVAL)
+        unreliable.slow = asyncio.Event()
+        cloudflare.words |= dict.fromkeys(names, "Down")
+        asked = len(cloudflare.asked)
+        for _ in range(60):
+            clock.advance(seconds(1))
+            bench.poller.tick()
+            await turns()
+        assert 10 <= len(cloudflare.asked) - asked <= 40
+        unreliable.slow.set()
+        await bench.advance(2 * INTERVAL)
+    assert len(events.titles) == len(names)
+
+
+async def test_while_the_database_is_away_all_are_asked_all_the_same(
+    unreliable: Unreliable, clock: FakeClock, cloudflare: FakeCloudflare, events: FakeChannel
+) -> None:
+    names = many(cloudflare)
+    async with at_work(unreliable, clock, cloudflare, events) as bench:
+        await bench.advance(2 * INTERVAL)
+        unreliable.trouble = DatabaseError("no connection")
+        cloudflare.words |= dict.fromkeys(names, "Down")
+        cloudflare.asked.clear()
+        await polls(bench, INTERVAL + seconds(2))
+        assert {*cloudflare.asked} == {*names}
+
+
+async def turns() -> None:
+    """Let everything go on that waits for nothing outside."""
+    for _ in range(100):
+        await asyncio.sleep(0)
 
 
 async def test_what_the_database_will_never_take_holds_up_nothing_else(
