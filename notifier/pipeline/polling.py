@@ -26,9 +26,8 @@ _log = logging.getLogger(__name__)
 
 _AT_ONCE = 10  # polls in flight per account; more only queue at the connections
 _AGAIN = timedelta(seconds=2)  # after the database was away
-# Observations that wait to be written: with more, nothing is asked. What was seen in a storm is to be on record soon;
-# while the database is away there may be more.
-_WAITING_AT_MOST, _AWAY_AT_MOST = 20, 100_000
+_BEHIND = timedelta(seconds=0.2)  # that what was observed is not on record: nothing is asked until it is
+_WAITING_AT_MOST = 100_000  # observations, while the database is away; with more, nothing is asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +42,7 @@ class Poller:
     """Asks for every watched interconnect of one account, each in its turn, never twice at once.
 
     An unchanged answer touches memory only. Everything else goes to the recorder, in batches: what comes in while one
-    batch is being written makes the next, and with too much of it nothing is asked until then. While the database is
+    batch is being written makes the next, and if that takes long nothing is asked meanwhile. While the database is
     away they wait, and memory runs ahead of it; when it is back they are recorded in their order, as if it had never
     been gone. Nothing is asked without the account's `lease`.
     """
@@ -82,6 +81,8 @@ class Poller:
         self._running: set[asyncio.Task[None]] = set()
         self._unwritten: dict[str, datetime] = {}
         self._observed: list[Observation] = []
+        self._observed_since: datetime | None = None
+        self._writing_since: datetime | None = None
         self._writing: Sequence[Observation] = ()
         self._recording = False
         self._record_at: datetime | None = None  # the database is away: when to try again
@@ -149,7 +150,7 @@ class Poller:
 
     def forget(self) -> None:
         """Watch nothing, and drop what is not written: another process watches the account."""
-        self._observed, self._record_at = [], None
+        self._observed, self._observed_since, self._record_at = [], None, None
         self._unwritten.clear()
         self._stored.clear()
         self.watch([], {})
@@ -180,9 +181,13 @@ class Poller:
             self._run(self._record())
 
     def _may_ask(self, now: datetime) -> bool:
-        at_most = _WAITING_AT_MOST if self._record_at is None else _AWAY_AT_MOST
-        room = len(self._busy) < _AT_ONCE and len(self._observed) < at_most
-        return room and not self._stopping and self._lease.holds(now)
+        room = len(self._busy) < _AT_ONCE and len(self._observed) < _WAITING_AT_MOST
+        return room and not self._is_behind(now) and not self._stopping and self._lease.holds(now)
+
+    def _is_behind(self, now: datetime) -> bool:
+        """Whether more is seen than can be written, as in a storm: what was seen is to be on record soon."""
+        since = self._writing_since or self._observed_since
+        return since is not None and now - since > _BEHIND and self._record_at is None
 
     def _run(self, what: Coroutine[Any, Any, None]) -> None:
         task = self._tasks.create_task(what)
@@ -243,6 +248,7 @@ class Poller:
             same = Seen(state.status, state.reason)
             self._observed.append(Observation(account=self._account, name=seen.name, at=before, sight=same))
         self._observed.append(seen)
+        self._observed_since = self._observed_since or seen.at
 
     def _rescheduled(self, name: str, now: datetime) -> None:
         """What awaits confirmation is asked again soon, everything else in its turn."""
@@ -269,8 +275,9 @@ class Poller:
         try:
             while self._observed and (self._record_at is None or self._clock.now() >= self._record_at):
                 self._writing, self._observed = self._observed, []
+                self._writing_since, self._observed_since = self._observed_since, None
                 await self._write(self._writing)
-                self._writing = ()
+                self._writing, self._writing_since = (), None
                 self.tick()
         finally:
             self._recording = False

@@ -113,7 +113,7 @@ async def test_in_a_storm_no_more_is_asked_than_can_be_written_soon(
             clock.advance(seconds(1))
             bench.poller.tick()
             await turns()
-        assert 10 <= len(cloudflare.asked) - asked <= 40
+        assert 0 < len(cloudflare.asked) - asked <= 20
         unreliable.slow.set()
         await bench.advance(2 * INTERVAL)
     assert len(events.titles) == len(names)
