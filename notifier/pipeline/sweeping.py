@@ -20,7 +20,7 @@ async def _pause(span: timedelta) -> None:
 
 
 async def sweep(pollers: Sequence[Poller], tick: timedelta, pause: Pause = _pause) -> None:
-    """Start what is due by now, and, one by one moment, what becomes due before the next sweep, a `tick` from now.
+    """Start what is due now and, at moments spread over the `tick` until the next sweep, what becomes due meanwhile.
 
     A fault of ours at one account doesn't blind the others (R7).
     """

@@ -39,6 +39,7 @@ KILLS = max(1, int(SECONDS // 200))
 # What a process says only by a fault of its own, or of another.
 FAULTS = {
     "observations dropped",
+    "sweep failed by a fault of ours",
     "poll failed by a fault of ours",
     "sending failed by a fault of ours",
     "the record does not add up",
