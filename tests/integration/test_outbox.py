@@ -474,3 +474,12 @@ async def test_what_a_channel_last_heard_of_a_subject_it_took_or_may_have_taken(
     await settle(database, replace(abandoned(perhaps), ended_at=LEASED + seconds(99)))
     assert await heard(first) == ("title 3", False)
     assert await heard(replace(first, notification=replace(first.notification, subject="another"))) is None
+
+
+async def test_what_passes_is_found_at_once_among_thousands_of_which_the_database_keeps_no_count_yet(
+    sql_database: SqlDatabase,
+) -> None:
+    await put(sql_database, *(promise(lane=f"lane {number}", action=OPEN) for number in range(3000)))
+    await put(sql_database, promise(lane="lane 7", action=CLOSE))
+    async with asyncio.timeout(10):  # joined with itself it took more than 25 s on PostgreSQL
+        assert [waiting.action for waiting in await passing(sql_database)] == [OPEN, CLOSE]

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     exists,
     func,
     insert,
@@ -294,13 +295,14 @@ def _queue(*these: ColumnElement[bool]) -> Select[Any]:
 
 
 def _passing() -> Select[Any]:
-    """What waits in lanes where a close waits behind anything else."""
-    d, first, close = deliveries, deliveries.alias(), deliveries.alias()
-    lanes = (
-        select(first.c.lane)
-        .join(close, and_(close.c.lane == first.c.lane, close.c.id > first.c.id))
-        .where(_waiting(first), _waiting(close), close.c.action == Action.CLOSE)
-    )
+    """What waits in lanes where a close waits behind anything else.
+
+    The lanes are found in one pass: joined with itself, what waits is gone through once for each delivery, or worse,
+    where PostgreSQL has not counted yet how much there is.
+    """
+    d, each = deliveries, deliveries.alias()
+    last_close = func.max(case((each.c.action == Action.CLOSE, each.c.id)))
+    lanes = select(each.c.lane).where(_waiting(each)).group_by(each.c.lane).having(last_close > func.min(each.c.id))
     return _queue(_waiting(d), d.c.lane.in_(lanes))
 
 
