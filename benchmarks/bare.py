@@ -1,8 +1,8 @@
 """The floor: ask, decode, compare in memory, and nothing else. `python -m benchmarks.bare CLIENT URL ACCOUNT LINKS S`.
 
-The same HTTP client as the service's, and the same shape: each second what is due in it, ten at a time. With an
-interval S of 0 seconds without a pause. CLIENT says how it is used: through `httpx` whole, or its `transport` called
-directly.
+The same HTTP client as the service's: each second all that is due in it, ten at a time, which the service spreads
+over the second. With an interval S of 0 seconds without a pause. CLIENT says how it is used: through `httpx` whole,
+or its `transport` called directly.
 """
 
 import asyncio

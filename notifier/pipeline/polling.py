@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 _AT_ONCE = 10  # polls in flight per account; more only queue at the connections
 _AGAIN = timedelta(seconds=2)  # after the database was away
-_BEHIND = timedelta(seconds=0.05)  # that what was observed is not on record: nothing is asked until it is
+_BEHIND = timedelta(seconds=0.05)  # from observation to record; if it takes longer, nothing is asked meanwhile
 _WAITING_AT_MOST = 100_000  # observations, while the database is away; with more, nothing is asked
 
 
