@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     ColumnElement,
     FromClause,
     Integer,
@@ -17,6 +16,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
     or_,
     select,
     update,
@@ -79,15 +79,14 @@ class SqlOutbox:
         One at a time makes a storm's count and a lane's order right for several processes. SQLite has one writer
         anyway.
         """
-        if not await self._conn.scalar(_ANY_DUE, {"whose": channel, "now": now}):
-            return False
-        if self._conn.dialect.name == "postgresql":
-            await self._conn.execute(select(func.pg_advisory_xact_lock(_CLAIMS, func.hashtext(channel))))
-        return True
+        held = await self._conn.execute(_HOLD[self._conn.dialect.name], {"whose": channel, "now": now})
+        return held.first() is not None
 
     async def passing(self, channel: str, now: datetime) -> list[Waiting]:
         """Return, in order, what waits unleased in the channel's lanes where a close waits behind anything else."""
-        found = await self._conn.execute(_PASSING, {"whose": channel, "now": now})
+        these = {"whose": channel, "now": now}
+        lanes = list(await self._conn.scalars(_PASSED, these))
+        found = await self._conn.execute(_PASSING, {"lanes": lanes, **these}) if lanes else ()
         return [_to_waiting(row) for row in found]
 
     async def waiting(self, channel: str) -> list[Waiting]:
@@ -120,8 +119,12 @@ class SqlOutbox:
     ) -> list[Claimed]:
         """Lease what is due, lane by lane; see `ports.Outbox.claim`."""
         these = {"whose": channel, "now": now}
-        chosen = await self._conn.execute(_CHOICE[whole], {"lanes": lanes or _AT_MOST, **these})
-        found = chosen.all()
+        due = await self._conn.execute(_DUE, {"at_most": lanes or _AT_MOST, **these})
+        found = due.all()
+        if whole and found:
+            place = {row.lane: place for place, row in enumerate(found)}
+            held = await self._conn.execute(_HELD, {"lanes": list(place), **these})
+            found = sorted(held, key=lambda row: (place[row.lane], row.id))
         if not found:
             return []
         leased = await self._conn.execute(
@@ -253,12 +256,12 @@ class SqlOutbox:
 
     async def earliest_due(self, channels: Collection[str]) -> datetime | None:
         """Return when the first of what is pending for these channels is due; of each lane its oldest counts."""
-        d, other = deliveries.c, deliveries.alias().c
-        ahead = exists().where(
-            other.channel == d.channel, other.lane == d.lane, other.outcome == Outcome.PENDING, other.id < d.id
+        d, head = deliveries.c, deliveries.alias()
+        pending = select(func.min(d.id).label("head")).where(d.outcome == Outcome.PENDING, d.channel.in_(channels))
+        lanes = pending.group_by(d.channel, d.lane).subquery()
+        due_at: datetime | None = await self._conn.scalar(
+            select(func.min(head.c.due_at)).join(lanes, head.c.id == lanes.c.head)
         )
-        heads = select(d.due_at).where(d.outcome == Outcome.PENDING, d.channel.in_(channels), ~ahead)
-        due_at: datetime | None = await self._conn.scalar(heads.order_by(d.due_at).limit(1))
         return due_at
 
     async def waiting_channels(self) -> set[str]:
@@ -274,7 +277,8 @@ class SqlOutbox:
         return await count(self._conn, channels, since=since, within=within, now=now)
 
 
-# Put together once: that takes longer than to run them.
+# Put together once: that takes longer than to run them. What is pending is never joined with itself but by id: as
+# most deliveries are settled, PostgreSQL expects one or two to be pending, and would go through thousands for each.
 
 
 def _waiting(d: FromClause) -> ColumnElement[bool]:
@@ -294,52 +298,36 @@ def _queue(*these: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-def _passing() -> Select[Any]:
-    """What waits in lanes where a close waits behind anything else.
-
-    The lanes are found in one pass: joined with itself, what waits is gone through once for each delivery, or worse,
-    where PostgreSQL has not counted yet how much there is.
-    """
-    d, each = deliveries, deliveries.alias()
-    last_close = func.max(case((each.c.action == Action.CLOSE, each.c.id)))
-    lanes = select(each.c.lane).where(_waiting(each)).group_by(each.c.lane).having(last_close > func.min(each.c.id))
-    return _queue(_waiting(d), d.c.lane.in_(lanes))
+def _passed() -> Select[Any]:
+    """The lanes in which a close waits behind anything else."""
+    d = deliveries.c
+    last_close = func.max(case((d.action == Action.CLOSE, d.id)))
+    lanes = select(d.lane).where(_waiting(deliveries)).group_by(d.lane).having(last_close > func.min(d.id))
+    return lanes.limit(_AT_MOST)
 
 
-def _due_lanes() -> CTE:
-    """The lanes whose oldest pending delivery is due, and of which nothing is leased; urgent ones first.
+def _due() -> Select[Any]:
+    """The oldest of each lane whose oldest is due, and of which nothing is leased; urgent lanes first.
 
     These oldest ones are locked. A lane whose oldest another process is just writing is passed over, not waited for:
-    it comes next time. A table expression that locks is worked out once, so what it leaves out stays out.
+    it comes next time.
     """
     d, head = deliveries.c, deliveries.alias()
-    pending = (
-        select(d.lane, func.min(d.id).label("head"), func.min(d.urgency).label("urgency"))
+    lanes = (
+        select(func.min(d.id).label("head"), func.min(d.urgency).label("urgency"))
         .where(d.outcome == Outcome.PENDING, d.channel == bindparam("whose"))
         .group_by(d.lane)
         .having(or_(func.max(d.leased_until).is_(None), func.max(d.leased_until) <= bindparam("now")))
         .subquery()
     )
+    free = or_(head.c.leased_until.is_(None), head.c.leased_until <= bindparam("now"))
     return (
-        select(pending)
-        .join(head, head.c.id == pending.c.head)
-        .where(_waiting(head), head.c.due_at <= bindparam("now"))
-        .order_by(pending.c.urgency, pending.c.head)
-        .limit(bindparam("lanes", type_=Integer))
+        select(head)
+        .join(lanes, head.c.id == lanes.c.head)
+        .where(head.c.settled_at.is_(None), free, head.c.due_at <= bindparam("now"))
+        .order_by(lanes.c.urgency, lanes.c.head)
+        .limit(bindparam("at_most", type_=Integer))
         .with_for_update(of=head, skip_locked=True)
-        .cte()
-    )
-
-
-def _choice(*, whole: bool) -> Select[Any]:
-    """What is due, lane by lane: all that a lane holds, or its oldest."""
-    d, due = deliveries, _due_lanes()
-    return (
-        select(d)
-        .join(due, d.c.lane == due.c.lane if whole else d.c.id == due.c.head)
-        .where(_waiting(d))
-        .order_by(due.c.urgency, due.c.head, d.c.id)
-        .limit(_AT_MOST)
     )
 
 
@@ -370,13 +358,15 @@ _WORDS = select(notifications.c.id, notifications.c.content).where(
 )
 _MESSAGES = _messages()
 _UNDER_WAY = _under_way()
-_ANY_DUE = select(
-    exists().where(
-        deliveries.c.outcome == Outcome.PENDING,
-        deliveries.c.channel == bindparam("whose"),
-        deliveries.c.due_at <= bindparam("now"),
-    )
+_ANY_DUE = exists().where(
+    deliveries.c.outcome == Outcome.PENDING,
+    deliveries.c.channel == bindparam("whose"),
+    deliveries.c.due_at <= bindparam("now"),
 )
+_HOLD = {
+    "postgresql": select(func.pg_advisory_xact_lock(_CLAIMS, func.hashtext(bindparam("whose")))).where(_ANY_DUE),
+    "sqlite": select(literal(1)).where(_ANY_DUE),
+}
 _LEASED = (
     select(deliveries.c.id, deliveries.c.leased_by, deliveries.c.attempts)
     .where(deliveries.c.id.in_(bindparam("ids", expanding=True)))
@@ -397,8 +387,11 @@ _SETTLE = (
         leased_by=None,
     )
 )
-_PASSING = _passing()
-_CHOICE = {whole: _choice(whole=whole) for whole in (True, False)}
+_IN_LANES = deliveries.c.lane.in_(bindparam("lanes", expanding=True))
+_PASSED = _passed()
+_PASSING = _queue(_waiting(deliveries), _IN_LANES)
+_DUE = _due()
+_HELD = select(deliveries).where(_waiting(deliveries), _IN_LANES).order_by(deliveries.c.id).limit(_AT_MOST)
 _LEASE = (
     update(deliveries)
     .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), _waiting(deliveries))
