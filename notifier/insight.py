@@ -1,6 +1,6 @@
 """What people look at: each answer is of one moment, changes nothing, and keeps nobody from writing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -13,6 +13,7 @@ from notifier.domain.suppression import Silence
 from notifier.errors import NotifierError
 
 _T = TypeVar("_T")
+Link = tuple[str, str]  # account, name
 
 
 class CursorError(NotifierError):
@@ -293,18 +294,6 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spans:
-    """A period: what happened to whom. Who is not in `links` did not change, and was observed all the time.
-
-    `blind` are the times in which an account could not be seen, wholly or in part; None: it still can't.
-    """
-
-    since: datetime
-    links: Mapping[tuple[str, str], Span]
-    blind: Mapping[str, tuple[tuple[datetime, datetime | None], ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EventEntry:
     """Something that happened, for those who follow: a transition, an incident, blindness, a delivery, an act.
 
@@ -423,8 +412,8 @@ class Insight(Protocol):
         """Return what happened after a cursor; without one nothing, only where now is."""
         ...
 
-    async def spans(self, since: datetime, *, account: str | None = None, name: str | None = None) -> Spans:
-        """Return what happened since a moment, of all interconnects or of one; at most three statements."""
+    async def spans(self, since: datetime, links: Collection[Link]) -> Mapping[Link, Span]:
+        """Return what happened since a moment to those of these to whom anything did; at most two statements."""
         ...
 
 

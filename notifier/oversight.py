@@ -133,7 +133,7 @@ class Oversight:
             rules=_rules(self._settings.web),
             exposition=Exposition(self._figures, database=self._database, reloads=self._reloads, clock=self._clock),
         )
-        self._server = WebServer(App(self._backing), bound)
+        self._server = WebServer(await asyncio.to_thread(App, self._backing), bound)
         await self._server.serve()
 
 

@@ -123,8 +123,8 @@ async def test_an_overview_is_few_statements_however_many_links_there_are(
         await insight.overview()
         assert 0 < len([one for one in sent if one.lstrip().startswith("SELECT")]) <= 9
         sent.clear()
-        await insight.spans(stage.clock.now() - timedelta(days=30))
-        assert len([one for one in sent if one.lstrip().startswith("SELECT")]) <= 3
+        await insight.spans(stage.clock.now() - timedelta(days=30), [(ACCOUNT, NAME)])
+        assert len([one for one in sent if one.lstrip().startswith("SELECT")]) <= 2
 
 
 async def test_a_story_holds_what_happened_to_a_link_and_what_was_told_of_it(
@@ -220,7 +220,7 @@ async def test_what_is_no_cursor_is_refused(cursor: str, sql_database: SqlDataba
         await insight.transitions(after=cursor)
 
 
-async def test_spans_hold_changes_gaps_and_times_of_blindness(
+async def test_spans_hold_changes_and_gaps_of_those_that_are_asked_for(
     stage: Stage, insight: Insight, http_receiver: HttpReceiver
 ) -> None:
     stage.link("icon-ams-02")
@@ -232,16 +232,15 @@ async def test_spans_hold_changes_gaps_and_times_of_blindness(
         await stage.advance(1200)
         stage.account.token = TOKEN
         await stage.advance(1200)
-        spans = await insight.spans(begin)
-        one = await insight.spans(begin, account=ACCOUNT, name=NAME)
-    span = spans.links[ACCOUNT, NAME]
+        one = await insight.spans(begin, [(ACCOUNT, NAME)])
+        both = await insight.spans(begin, [(ACCOUNT, NAME), (ACCOUNT, "icon-ams-02"), ("another", NAME)])
+        assert await insight.spans(begin, []) == {}
+    span = one[ACCOUNT, NAME]
     assert [(change.change, change.after) for change in span.changes] == [("problem", "Down")]
     ((gap_from, gap_until),) = span.gaps
     assert gap_until - gap_from > timedelta(minutes=15)
-    ((blind_from, blind_until),) = spans.blind[ACCOUNT]
-    assert blind_until is not None
-    assert blind_from < blind_until
-    assert one.links == {(ACCOUNT, NAME): span}
+    assert both[ACCOUNT, NAME] == span
+    assert [*both] == [(ACCOUNT, NAME), (ACCOUNT, "icon-ams-02")]
 
 
 async def test_silences_and_acts_are_listed_newest_first(

@@ -5,7 +5,7 @@ import base64
 import binascii
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,21 @@ from fnmatch import translate
 from re import compile as compiled
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, any_, bindparam, case, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Result,
+    Text,
+    any_,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from notifier.adapters.database import rows
@@ -39,6 +53,7 @@ from notifier.insight import (
     Filter,
     GapEntry,
     IncidentEntry,
+    Link,
     LinkNow,
     LinkStory,
     Notice,
@@ -47,7 +62,6 @@ from notifier.insight import (
     Page,
     SiteNow,
     Span,
-    Spans,
     Standing,
     Telling,
     TransitionEntry,
@@ -61,6 +75,10 @@ _SHARED, _BRIDGED = 1.0, 3.0  # seconds for which an overview is shown, and for 
 _WORST = 200  # open incidents that are shown with all that was told of them
 _BREATH = 500  # rows between which others have their turn
 _FREE = frozenset({"reason", "cause", "receipt", "title", "why", "kept", "comment"})  # texts that may hold anything
+# By their key: the database needs not sort them.
+_WATCHED = (
+    BELIEVED.where(interconnects.c.watched).order_by(None).order_by(interconnects.c.account, interconnects.c.name)
+)
 _RANKS = {"gap": 0, "observation": 1, "transition": 2}  # of what is of one moment, the later first
 
 
@@ -112,7 +130,7 @@ class SqlInsight:
     async def _overview(self) -> Overview:
         now = self._clock.now()
         async with self._read() as reading:
-            links = await reading.conn.execute(BELIEVED.where(interconnects.c.watched))
+            links = await reading.conn.execute(_WATCHED)
             blind = {found["id"]: self._hidden(found) for found in await reading.blind()}
             i = incidents.c
             query = select(incidents).where(i.closed_at.is_(None))
@@ -122,8 +140,9 @@ class SqlInsight:
             listed = await reading.incidents_in(worst)
             told = await self._told_of(reading.conn, [found["id"] for found in listed]) if listed else {}
         accounts: defaultdict[str, defaultdict[str, list[LinkNow]]] = defaultdict(lambda: defaultdict(list))
-        async for row in _gently(links):
-            accounts[row[0]][row[2] or ""].append(self._link(row))
+        async for some in _gently(links):
+            for link in map(self._link, some):
+                accounts[link.account][link.site or ""].append(link)
         return Overview(
             at=now,
             accounts=tuple(
@@ -303,38 +322,31 @@ class SqlInsight:
             content=self._hidden(row.content),
         )
 
-    async def spans(self, since: datetime, *, account: str | None = None, name: str | None = None) -> Spans:
+    async def spans(self, since: datetime, links: Collection[Link]) -> Mapping[Link, Span]:
         """Return what happened since a moment."""
-        t, g, i = transitions.c, gaps.c, incidents.c
+        t, g = transitions.c, gaps.c
+        accounts, names = sorted({account for account, _ in links}), sorted({name for _, name in links})
         keys = [field.name for field in fields(Change)]
-        moved = select(t.account, t.name, *(t[key] for key in keys)).where(t.confirmed_at >= since)
-        unseen = select(g.account, g.name, g.from_at, g.until_at).where(g.until_at >= since)
-        blinded = select(i.account, i.opened_at, i.closed_at).where(
-            i.kind == IncidentKind.BLIND, or_(i.closed_at.is_(None), i.closed_at >= since)
-        )
-        if account is not None:
-            moved, unseen = moved.where(t.account == account), unseen.where(g.account == account)
-            blinded = blinded.where(i.account == account)
-        if name is not None:
-            moved, unseen = moved.where(t.name == name), unseen.where(g.name == name)
-        changed: defaultdict[tuple[str, str], list[Change]] = defaultdict(list)
-        missed: defaultdict[tuple[str, str], list[tuple[datetime, datetime]]] = defaultdict(list)
-        blind: defaultdict[str, list[tuple[datetime, datetime | None]]] = defaultdict(list)
+        changed: defaultdict[Link, list[Change]] = defaultdict(list)
+        missed: defaultdict[Link, list[tuple[datetime, datetime]]] = defaultdict(list)
         async with self._read() as reading:
-            async for row in _gently(await reading.conn.execute(moved.order_by(t.confirmed_at, t.id))):
-                changed[row[0], row[1]].append(Change(**dict(zip(keys, row[2:], strict=True))))
-            async for row in _gently(await reading.conn.execute(unseen.order_by(g.from_at, g.id))):
-                missed[row[0], row[1]].append((row[2], row[3]))
-            for row in await reading.conn.execute(blinded.order_by(i.opened_at, i.id)):
-                blind[row.account].append((row.opened_at, row.closed_at))
-        return Spans(
-            since=since,
-            links={
-                link: Span(changes=tuple(changed.get(link, ())), gaps=tuple(missed.get(link, ())))
-                for link in {**changed, **missed}
-            },
-            blind={one: tuple(times) for one, times in blind.items()},
-        )
+            moved = select(t.account, t.name, *(t[key] for key in keys)).where(t.confirmed_at >= since)
+            unseen = select(g.account, g.name, g.from_at, g.until_at).where(g.until_at >= since)
+            moved, unseen = (
+                query.where(_any_of(reading.conn, its.account, accounts), _any_of(reading.conn, its.name, names))
+                for query, its in ((moved, t), (unseen, g))
+            )
+            async for some in _gently(await reading.conn.execute(moved.order_by(t.confirmed_at, t.id))):
+                for row in some:
+                    changed[row[0], row[1]].append(Change(**dict(zip(keys, row[2:], strict=True))))
+            async for some in _gently(await reading.conn.execute(unseen.order_by(g.from_at, g.id))):
+                for row in some:
+                    missed[row[0], row[1]].append((row[2], row[3]))
+        return {
+            link: Span(changes=tuple(changed[link]), gaps=tuple(missed[link]))
+            for link in links
+            if link in changed or link in missed
+        }
 
     async def _told_of(self, conn: AsyncConnection, keys: Sequence[str]) -> dict[str, tuple[Telling, ...]]:
         told: defaultdict[str, list[Found]] = defaultdict(list)
@@ -445,11 +457,11 @@ async def _known(conn: AsyncConnection, at: tuple[int, int]) -> tuple[int, int] 
     return None if gone else at
 
 
-async def _gently(found: Iterable[Any]) -> AsyncIterator[Any]:
-    for count, row in enumerate(found):
-        yield row
-        if count % _BREATH == _BREATH - 1:
-            await asyncio.sleep(0)
+async def _gently(found: Result[Any]) -> AsyncIterator[Sequence[Any]]:
+    """Give some rows at a time, so that others have their turn in between."""
+    for some in found.partitions(_BREATH):
+        yield some
+        await asyncio.sleep(0)
 
 
 def _made(kind: type[_T], found: Found) -> _T:

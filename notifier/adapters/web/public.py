@@ -1,6 +1,7 @@
 """What those see who show no token, where others may look: states and times, but no words that came from elsewhere."""
 # ruff: noqa: ARG002 - the port's parameters, of what is refused
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,12 +18,13 @@ from notifier.insight import (
     GapEntry,
     IncidentEntry,
     Insight,
+    Link,
     LinkNow,
     LinkStory,
     ObservationEntry,
     Overview,
     Page,
-    Spans,
+    Span,
     Telling,
     TransitionEntry,
 )
@@ -124,9 +126,9 @@ class PublicInsight:
         feed = await self._insight.events(after, limit=limit)
         return replace(feed, events=tuple(filter(None, map(public_event, feed.events))))
 
-    async def spans(self, since: datetime, *, account: str | None = None, name: str | None = None) -> Spans:
+    async def spans(self, since: datetime, links: Collection[Link]) -> Mapping[Link, Span]:
         """Return what happened since a moment."""
-        return await self._insight.spans(since, account=account, name=name)
+        return await self._insight.spans(since, links)
 
 
 _HAPPENED = {"transition", "incident", "blindness"}

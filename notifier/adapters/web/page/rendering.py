@@ -67,6 +67,8 @@ class Pages:
             blind_look=Look("blind", "blind", "not seen"),
             trouble_look=Look("unhealthy", "warn", "trouble"),
         )
+        for template in self._environment.list_templates(extensions=("html",)):
+            self._environment.get_template(template)  # compiled now: no visitor, and no poll, is to wait for it
 
     def render(self, template: str, /, **values: Any) -> str:
         """Fill a template in."""

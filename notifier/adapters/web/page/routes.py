@@ -19,7 +19,7 @@ from notifier.adapters.web.access import Refused, Role, acts, asking, inside
 from notifier.adapters.web.backing import Backing
 from notifier.adapters.web.page.bars import CHOICES, DEFAULT, Choice
 from notifier.adapters.web.page.rendering import Pages, StaticFiles
-from notifier.adapters.web.page.views import Board, Viewer, needs_past
+from notifier.adapters.web.page.views import Board, Viewer
 from notifier.domain.duration import parse_duration
 from notifier.domain.matching import Matcher
 
@@ -135,8 +135,9 @@ class StatusPage:
         asks, viewer, loop = asking(request), self._viewer(request), asyncio.get_running_loop()
         began = loop.time()
         seen = await asks.insight.overview()
-        spans = await asks.insight.spans(seen.at - choice.length) if needs_past(seen) else None
         # Beside the loop, which has polls to do: of many interconnects it takes a while.
+        shown = await asyncio.to_thread(viewer.shown, seen)
+        spans = await asks.insight.spans(seen.at - choice.length, [(link.account, link.name) for link in shown])
         board = await asyncio.to_thread(viewer.board, seen, spans, self._backing.ailments(), choice)
         ended = loop.time()
         boards.kept[asks.role, choice.name] = _Kept(board=board, made_at=ended, took=ended - began)
@@ -157,7 +158,8 @@ class StatusPage:
         )
         if found is None:
             raise HTTPException(404, "No interconnect is watched at such a site.")
-        spans = await asking(request).insight.spans(seen.at - choice.length, account=account)
+        links = [(account, link.name) for link in found.links]
+        spans = await asking(request).insight.spans(seen.at - choice.length, links)
         viewer = self._viewer(request)
         return self._page(
             request,
@@ -176,12 +178,12 @@ class StatusPage:
         if story is None:
             raise HTTPException(404, "No such interconnect was ever watched.")
         seen = await asking(request).insight.overview()
-        spans = await asking(request).insight.spans(story.at - choice.length, account=account, name=name)
+        spans = await asking(request).insight.spans(story.at - choice.length, [(account, name)])
         viewer = self._viewer(request)
         return self._page(
             request,
             "link.html",
-            view=viewer.story(story, seen, spans.links.get((account, name)), choice),
+            view=viewer.story(story, seen, spans.get((account, name)), choice),
             path=request.url.path,
             here=_here(request, choice),
         )

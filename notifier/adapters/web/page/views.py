@@ -1,7 +1,7 @@
 """What the templates show, made of what the database answers."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -21,16 +21,18 @@ from notifier.insight import (
     ActEntry,
     GapEntry,
     IncidentEntry,
+    Link,
     LinkNow,
     LinkStory,
     Overview,
     SiteNow,
     Span,
-    Spans,
     Telling,
     TransitionEntry,
 )
 from notifier.ports import Outcome
+
+Spans = Mapping[Link, Span]  # what happened, to those to whom anything did
 
 CARDS = 50  # incidents that are shown on the status page, the worst
 SMALL = 200  # interconnects of which every one is shown; of more only those of sites in trouble, as many
@@ -62,7 +64,7 @@ class LinkRow:
     now: LinkNow
     href: str
     look: Look
-    bar: Bar | None
+    bar: Bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +220,6 @@ def site_href(account: str, site: str | None) -> str:
     return f"/sites/{quote(account, safe='')}/{quote(site or '', safe='')}"
 
 
-def needs_past(seen: Overview) -> bool:
-    """Whether any interconnect is shown on the status page: all of a few, of many those in trouble."""
-    links = [link for account in seen.accounts for site in account.sites for link in site.links]
-    return 0 < len(links) <= SMALL or any(link.problem or link.blind for link in links)
-
-
 def look_of(link: LinkNow) -> Look:
     """Say how an interconnect is shown."""
     if not link.watched:
@@ -260,23 +256,18 @@ class Viewer:
         """Return what an account is called."""
         return self._names.get(account, account)
 
-    def board(self, seen: Overview, spans: Spans | None, ailments: Mapping[Vital, str], choice: Choice) -> Board:
-        """Make the status page; without `spans` no interconnect is shown."""
-        links = sum(site.standing.watched for account in seen.accounts for site in account.sites)
-        left = SMALL
-        accounts = []
-        for account in seen.accounts:
-            rows = sorted((self._site(each) for each in account.sites), key=_worst_first)
-            sites = {site_href(account.account, each.name): each for each in account.sites}
-            shown = []
-            for row in rows:
-                site = sites[row.href]
-                if (links <= SMALL or not row.quiet) and site.standing.watched <= left:
-                    left -= site.standing.watched
-                    shown.append(replace(row, links=self.links(site.links, spans, choice, seen.at)))
-                else:
-                    shown.append(row)
-            accounts.append(self._account(account, shown))
+    def shown(self, seen: Overview) -> tuple[LinkNow, ...]:
+        """Return the interconnects that are on the status page: all of a few, of many those at sites in trouble."""
+        return tuple(link for _, rows in self._rows(seen) for _, links in rows for link in links)
+
+    def board(self, seen: Overview, spans: Spans, ailments: Mapping[Vital, str], choice: Choice) -> Board:
+        """Make the status page; `spans` are of the interconnects that are shown."""
+        accounts = tuple(
+            self._account(
+                account, [replace(row, links=self.links(links, spans, choice, seen.at)) for row, links in rows]
+            )
+            for account, rows in self._rows(seen)
+        )
         look, headline, counts = _headline(seen, ailments)
         incidents = tuple(self.incident(each, seen) for each in seen.incidents[:CARDS])
         return Board(
@@ -288,14 +279,14 @@ class Viewer:
             ailments=ailments,
             incidents=incidents,
             unshown=seen.open_incidents - len(incidents),
-            accounts=tuple(accounts),
+            accounts=accounts,
         )
 
     def site(self, site: SiteNow, spans: Spans, choice: Choice, at: datetime) -> SiteRow:
         """Make one site with all its interconnects."""
         return replace(self._site(site), links=self.links(site.links, spans, choice, at))
 
-    def links(self, links: Sequence[LinkNow], spans: Spans | None, choice: Choice, at: datetime) -> tuple[LinkRow, ...]:
+    def links(self, links: Sequence[LinkNow], spans: Spans, choice: Choice, at: datetime) -> tuple[LinkRow, ...]:
         """Make rows of interconnects, each with its bar."""
         return tuple(self._row(link, spans, choice, at) for link in links)
 
@@ -425,6 +416,18 @@ class Viewer:
             quiet=tuple(row for row in rows if row.quiet and not row.links),
         )
 
+    def _rows(self, seen: Overview) -> Iterator[tuple[AccountNow, list[tuple[SiteRow, tuple[LinkNow, ...]]]]]:
+        """Give each account's sites, the worst first, with the interconnects that are shown of each."""
+        few = sum(site.standing.watched for account in seen.accounts for site in account.sites) <= SMALL
+        left = SMALL
+        for account in seen.accounts:
+            rows = []
+            for row, site in sorted(((self._site(each), each) for each in account.sites), key=_worst_first):
+                fits = (few or not row.quiet) and row.watched <= left
+                left -= row.watched if fits else 0
+                rows.append((row, site.links if fits else ()))
+            yield account, rows
+
     def _site(self, site: SiteNow) -> SiteRow:
         standing = site.standing
         blind = sum(link.blind for link in site.links)
@@ -449,18 +452,17 @@ class Viewer:
             links=(),
         )
 
-    def _row(self, link: LinkNow, spans: Spans | None, choice: Choice, at: datetime) -> LinkRow:
-        drawn = None
-        if spans is not None:
-            period = period_of(choice, at)
-            drawn = bar(choice, period, past(link, spans.links.get((link.account, link.name)), period))
+    def _row(self, link: LinkNow, spans: Spans, choice: Choice, at: datetime) -> LinkRow:
+        period = period_of(choice, at)
+        drawn = bar(choice, period, past(link, spans.get((link.account, link.name)), period))
         return LinkRow(link, link_href(link.account, link.name), look_of(link), drawn)
 
 
 _ORDER = {"none": 0, "good": 1, "blind": 2, "warn": 3, "bad": 4}
 
 
-def _worst_first(row: SiteRow) -> tuple[bool, int, str]:
+def _worst_first(place: tuple[SiteRow, SiteNow]) -> tuple[bool, int, str]:
+    row, _ = place
     return not row.lost, -_ORDER[row.look.tone] if not row.quiet else 0, row.name
 
 
