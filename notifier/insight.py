@@ -20,7 +20,7 @@ class CursorError(NotifierError):
     """A cursor that none of our answers gave."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen, it takes four times as long to make, and there are ten thousand
 class LinkNow:
     """What is believed of an interconnect now.
 

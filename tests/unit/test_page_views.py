@@ -28,7 +28,7 @@ PUBLIC = Viewer({ACCOUNT: "production"}, public=True)
 
 
 def board(seen: Overview, *ailing: Vital, viewer: Viewer = VIEWER) -> Board:
-    return viewer.board(seen, NOTHING, dict.fromkeys(ailing, "something is wrong"), DEFAULT)
+    return viewer.board(seen, viewer.outline(seen), NOTHING, dict.fromkeys(ailing, "something is wrong"), DEFAULT)
 
 
 def many(count: int, *odd: LinkNow, each: int = 10) -> Overview:

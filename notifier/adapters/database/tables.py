@@ -32,9 +32,9 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        """Leave alone what a driver gives aware and in UTC already: of a year's moments there are millions."""
-        return None if dialect.driver == "asyncpg" else super().result_processor(dialect, coltype)
+    def result_processor(self, dialect: Dialect, _coltype: object) -> Any:
+        """Give it back aware; PostgreSQL's driver does already. Of a year's moments there are millions."""
+        return _aware if dialect.name == "sqlite" else None
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse a naive moment: it would be somebody's local time."""
@@ -45,11 +45,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give it back aware."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+def _aware(written: str | None) -> datetime | None:
+    return None if written is None else datetime.fromisoformat(f"{written}+00:00")
 
 
 metadata = MetaData(

@@ -136,9 +136,10 @@ class StatusPage:
         began = loop.time()
         seen = await asks.insight.overview()
         # Beside the loop, which has polls to do: of many interconnects it takes a while.
-        shown = await asyncio.to_thread(viewer.shown, seen)
-        spans = await asks.insight.spans(seen.at - choice.length, [(link.account, link.name) for link in shown])
-        board = await asyncio.to_thread(viewer.board, seen, spans, self._backing.ailments(), choice)
+        outline = await asyncio.to_thread(viewer.outline, seen)
+        links = [(link.account, link.name) for places in outline for _, shown in places for link in shown]
+        spans = await asks.insight.spans(seen.at - choice.length, links)
+        board = await asyncio.to_thread(viewer.board, seen, outline, spans, self._backing.ailments(), choice)
         ended = loop.time()
         boards.kept[asks.role, choice.name] = _Kept(board=board, made_at=ended, took=ended - began)
         return board

@@ -1,7 +1,7 @@
 """What the templates show, made of what the database answers."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -86,6 +86,10 @@ class SiteRow:
     def quiet(self) -> bool:
         """Whether nothing is wrong there."""
         return self.look.tone in {"good", "none"}
+
+
+# Of each account in turn: its sites, the worst first, each with those of its interconnects that are shown.
+Outline = Sequence[Sequence[tuple[SiteRow, Sequence[LinkNow]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,17 +260,29 @@ class Viewer:
         """Return what an account is called."""
         return self._names.get(account, account)
 
-    def shown(self, seen: Overview) -> tuple[LinkNow, ...]:
-        """Return the interconnects that are on the status page: all of a few, of many those at sites in trouble."""
-        return tuple(link for _, rows in self._rows(seen) for _, links in rows for link in links)
+    def outline(self, seen: Overview) -> Outline:
+        """Choose what is on the status page: all of a few interconnects, of many those at sites in trouble."""
+        few = sum(site.standing.watched for account in seen.accounts for site in account.sites) <= SMALL
+        left = SMALL
+        accounts = []
+        for account in seen.accounts:
+            places = []
+            for row, site in sorted(((self._site(each), each) for each in account.sites), key=_worst_first):
+                fits = (few or not row.quiet) and row.watched <= left
+                left -= row.watched if fits else 0
+                places.append((row, site.links if fits else ()))
+            accounts.append(places)
+        return accounts
 
-    def board(self, seen: Overview, spans: Spans, ailments: Mapping[Vital, str], choice: Choice) -> Board:
-        """Make the status page; `spans` are of the interconnects that are shown."""
+    def board(
+        self, seen: Overview, outline: Outline, spans: Spans, ailments: Mapping[Vital, str], choice: Choice
+    ) -> Board:
+        """Make the status page; `spans` are of the interconnects that are in the outline."""
         accounts = tuple(
             self._account(
-                account, [replace(row, links=self.links(links, spans, choice, seen.at)) for row, links in rows]
+                account, [replace(row, links=self.links(links, spans, choice, seen.at)) for row, links in places]
             )
-            for account, rows in self._rows(seen)
+            for account, places in zip(seen.accounts, outline, strict=True)
         )
         look, headline, counts = _headline(seen, ailments)
         incidents = tuple(self.incident(each, seen) for each in seen.incidents[:CARDS])
@@ -416,36 +432,25 @@ class Viewer:
             quiet=tuple(row for row in rows if row.quiet and not row.links),
         )
 
-    def _rows(self, seen: Overview) -> Iterator[tuple[AccountNow, list[tuple[SiteRow, tuple[LinkNow, ...]]]]]:
-        """Give each account's sites, the worst first, with the interconnects that are shown of each."""
-        few = sum(site.standing.watched for account in seen.accounts for site in account.sites) <= SMALL
-        left = SMALL
-        for account in seen.accounts:
-            rows = []
-            for row, site in sorted(((self._site(each), each) for each in account.sites), key=_worst_first):
-                fits = (few or not row.quiet) and row.watched <= left
-                left -= row.watched if fits else 0
-                rows.append((row, site.links if fits else ()))
-            yield account, rows
-
     def _site(self, site: SiteNow) -> SiteRow:
-        standing = site.standing
+        standing, healthy = site.standing, site.standing.healthy
         blind = sum(link.blind for link in site.links)
-        worst = max((look_of(link) for link in site.links), key=lambda look: _ORDER[look.tone], default=_GOOD)
+        kinds = {(link.watched, link.status, link.problem): link for link in site.links}  # few, of many links
+        worst = max(map(look_of, kinds.values()), key=lambda look: _ORDER[look.tone], default=_GOOD)
         if blind and _ORDER[worst.tone] < _ORDER["blind"]:
             worst = Look("blind", "blind", "")
         if _ORDER[worst.tone] < _ORDER["warn"] and any(link.flapping for link in site.links):
             worst = Look("unhealthy", "warn", "")
-        if worst.tone == "good" and standing.healthy < standing.watched:
+        if worst.tone == "good" and healthy < standing.watched:
             worst = Look("none", "none", "")
-        word = "lost" if standing.lost else f"{standing.healthy} of {standing.watched} Healthy"
+        word = "lost" if standing.lost else f"{healthy} of {standing.watched} Healthy"
         return SiteRow(
             name=site.name or "no site",
             account=standing.account,
             nameless=site.name is None,
             href=site_href(standing.account, site.name),
             look=replace(worst, word=word),
-            healthy=standing.healthy,
+            healthy=healthy,
             watched=standing.watched,
             lost=standing.lost,
             blind=blind,
