@@ -4,7 +4,6 @@ import asyncio
 import logging
 import socket
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +15,7 @@ from notifier.adapters.scheduler import Scheduler
 from notifier.adapters.systemd import Systemd
 from notifier.domain.figures import Figures, Reloads
 from notifier.domain.health import Vital
-from notifier.errors import DatabaseError, ListenError
+from notifier.errors import ListenError
 from notifier.logs import Redaction
 from notifier.pipeline.acting import Acting
 from notifier.pipeline.health import Health
@@ -135,8 +134,6 @@ class Oversight:
             exposition=Exposition(self._figures, database=self._database, reloads=self._reloads, clock=self._clock),
         )
         self._server = WebServer(await asyncio.to_thread(App, self._backing), bound)
-        with suppress(DatabaseError):  # that takes longest the first time; whoever comes will be told
-            await self._backing.insight.overview()
         await self._server.serve()
 
 
