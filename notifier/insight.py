@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from notifier.domain.incident import Acknowledgement, Incident, IncidentKind
+from notifier.domain.interconnect import Link
 from notifier.domain.matching import Matcher
 from notifier.domain.site import Site
 from notifier.domain.status import Severity
@@ -13,7 +14,6 @@ from notifier.domain.suppression import Silence
 from notifier.errors import NotifierError
 
 _T = TypeVar("_T")
-Link = tuple[str, str]  # account, name
 
 
 class CursorError(NotifierError):
@@ -293,6 +293,9 @@ class Span:
     gaps: tuple[tuple[datetime, datetime], ...] = ()
 
 
+Spans = Mapping[Link, Span]  # of those to whom anything happened
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventEntry:
     """Something that happened, for those who follow: a transition, an incident, blindness, a delivery, an act.
@@ -412,7 +415,7 @@ class Insight(Protocol):
         """Return what happened after a cursor; without one nothing, only where now is."""
         ...
 
-    async def spans(self, since: datetime, links: Collection[Link]) -> Mapping[Link, Span]:
+    async def spans(self, since: datetime, links: Collection[Link]) -> Spans:
         """Return what happened since a moment to those of these to whom anything did; at most two statements."""
         ...
 

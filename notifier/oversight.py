@@ -121,7 +121,7 @@ class Oversight:
         return self._overseen.figures()
 
     async def _answer(self, bound: socket.socket) -> None:
-        """Answer until told to stop; what that takes is imported beside the polls, which need not wait for it."""
+        """Answer until told to stop; what that takes is imported and made beside the polls, which need not wait."""
         await asyncio.to_thread(import_module, "notifier.adapters.web")
         from notifier.adapters.web import App, Backing, Exposition, WebServer  # noqa: PLC0415
 

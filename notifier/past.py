@@ -7,13 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from notifier.domain.incident import Acknowledgement, Subject
-from notifier.domain.interconnect import Interconnect
+from notifier.domain.interconnect import Interconnect, Link
 from notifier.domain.notification import Action, Notification
 from notifier.domain.observation import Cause
 from notifier.domain.suppression import Silence
 from notifier.ports import Look, Outcome
-
-Link = tuple[str, str]  # account, name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ import click
 from notifier.cli.context import Context
 from notifier.service import serve
 
-# Python looks for what only holds itself whenever there are so many objects more than before; by default it is 700, as
-# much as a second of polls has under way, and each tenth of a tenth time it goes through all there is.
-_MORE = 5_000
+# With so many objects more than before Python looks for those that only hold one another, and every so often among all
+# there are. By default it is 700: with 10,000 interconnects an eighth of the CPU, 0.14 s at a time.
+_NEW_OBJECTS = 5_000
 
 
 @click.command()
@@ -21,5 +21,5 @@ def run(context: Context, *, migrate: bool) -> int:
 
     An embedded database (SQLite) is migrated by itself, a server database only with --migrate.
     """
-    gc.set_threshold(_MORE)
+    gc.set_threshold(_NEW_OBJECTS)
     return asyncio.run(serve(context.source(), migrate=migrate))

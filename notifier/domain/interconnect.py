@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+Link = tuple[str, str]  # what identifies an interconnect: account, name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interconnect:

@@ -9,9 +9,10 @@ from functools import partial
 from notifier.adapters.database.past import Agenda, Workbench
 from notifier.app import Pipeline
 from notifier.domain.incident import Subject, key_of
+from notifier.domain.interconnect import Link
 from notifier.domain.observation import Observation, Seen, Unseen
 from notifier.domain.state import State
-from notifier.past import Batch, Deed, Link, Listing, Past
+from notifier.past import Batch, Deed, Listing, Past
 from notifier.pipeline.acting import Signature, acknowledge
 from notifier.pipeline.retrying import resend
 from notifier.pipeline.watching import Watch

@@ -1,7 +1,7 @@
 """What readers of the status page get while it takes long to find out how everything stands."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
@@ -9,8 +9,9 @@ from typing import Any, cast
 import httpx
 
 from notifier.adapters.web import App
+from notifier.domain.interconnect import Link
 from notifier.errors import DatabaseError
-from notifier.insight import Acts, Insight, Link, LinkNow, Overview, Page, Span
+from notifier.insight import Acts, Insight, LinkNow, Overview, Page, Spans
 from tests.support.asked import backing
 from tests.support.board import NOW, link, overview
 
@@ -33,7 +34,7 @@ class SlowInsight:
             raise DatabaseError("it is away")
         return overview(*self.links)
 
-    async def spans(self, _since: datetime, _links: Collection[Link]) -> Mapping[Link, Span]:
+    async def spans(self, _since: datetime, _links: Collection[Link]) -> Spans:
         return {}
 
     async def silences(self, **_: Any) -> Page[Any]:

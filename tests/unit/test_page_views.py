@@ -18,11 +18,11 @@ from notifier.domain.health import Vital
 from notifier.domain.incident import IncidentKind
 from notifier.domain.matching import Matcher
 from notifier.domain.suppression import Silence
-from notifier.insight import Insight, Link, LinkNow, Overview, Span
+from notifier.insight import Insight, LinkNow, Overview, Spans
 from tests.support.board import NOW, incident, link, overview, telling
 from tests.support.examples import ACCOUNT
 
-NOTHING: dict[Link, Span] = {}
+NOTHING: Spans = {}
 VIEWER = Viewer({ACCOUNT: "production"}, public=False)
 PUBLIC = Viewer({ACCOUNT: "production"}, public=True)
 

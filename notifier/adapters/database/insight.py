@@ -5,7 +5,7 @@ import base64
 import binascii
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,7 @@ from notifier.adapters.database.journal import settled
 from notifier.adapters.database.reading import BELIEVED, Found, Position, Reading, Wanted
 from notifier.adapters.database.tables import deliveries, events, gaps, incidents, interconnects, silences, transitions
 from notifier.domain.incident import Acknowledgement, IncidentKind, incident_key
+from notifier.domain.interconnect import Link
 from notifier.domain.site import Member, Site
 from notifier.domain.status import Severity, is_problem
 from notifier.domain.suppression import Silence
@@ -53,7 +54,6 @@ from notifier.insight import (
     Filter,
     GapEntry,
     IncidentEntry,
-    Link,
     LinkNow,
     LinkStory,
     Notice,
@@ -62,6 +62,7 @@ from notifier.insight import (
     Page,
     SiteNow,
     Span,
+    Spans,
     Standing,
     Telling,
     TransitionEntry,
@@ -322,7 +323,7 @@ class SqlInsight:
             content=self._hidden(row.content),
         )
 
-    async def spans(self, since: datetime, links: Collection[Link]) -> Mapping[Link, Span]:
+    async def spans(self, since: datetime, links: Collection[Link]) -> Spans:
         """Return what happened since a moment."""
         t, g = transitions.c, gaps.c
         accounts, names = sorted({account for account, _ in links}), sorted({name for _, name in links})

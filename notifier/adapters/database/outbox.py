@@ -283,8 +283,11 @@ class SqlOutbox:
 
 def _waiting(d: FromClause) -> ColumnElement[bool]:
     """Pending for the channel, and nobody is sending it."""
-    free = or_(d.c.leased_until.is_(None), d.c.leased_until <= bindparam("now"))
-    return and_(d.c.outcome == Outcome.PENDING, d.c.channel == bindparam("whose"), free)
+    return and_(d.c.outcome == Outcome.PENDING, d.c.channel == bindparam("whose"), _free(d.c.leased_until))
+
+
+def _free(leased_until: ColumnElement[Any]) -> ColumnElement[bool]:
+    return or_(leased_until.is_(None), leased_until <= bindparam("now"))
 
 
 def _queue(*these: ColumnElement[bool]) -> Select[Any]:
@@ -299,32 +302,31 @@ def _queue(*these: ColumnElement[bool]) -> Select[Any]:
 
 
 def _passed() -> Select[Any]:
-    """The lanes in which a close waits behind anything else."""
+    """The lanes in which a close waits behind anything else, the oldest first, as they are sent."""
     d = deliveries.c
     last_close = func.max(case((d.action == Action.CLOSE, d.id)))
     lanes = select(d.lane).where(_waiting(deliveries)).group_by(d.lane).having(last_close > func.min(d.id))
-    return lanes.limit(_AT_MOST)
+    return lanes.order_by(func.min(d.id)).limit(_AT_MOST)
 
 
 def _due() -> Select[Any]:
     """The oldest of each lane whose oldest is due, and of which nothing is leased; urgent lanes first.
 
     These oldest ones are locked. A lane whose oldest another process is just writing is passed over, not waited for:
-    it comes next time.
+    it comes next time. That they still are pending is asked of a column without an index, or that would be used.
     """
     d, head = deliveries.c, deliveries.alias()
     lanes = (
         select(func.min(d.id).label("head"), func.min(d.urgency).label("urgency"))
         .where(d.outcome == Outcome.PENDING, d.channel == bindparam("whose"))
         .group_by(d.lane)
-        .having(or_(func.max(d.leased_until).is_(None), func.max(d.leased_until) <= bindparam("now")))
+        .having(_free(func.max(d.leased_until)))
         .subquery()
     )
-    free = or_(head.c.leased_until.is_(None), head.c.leased_until <= bindparam("now"))
     return (
         select(head)
         .join(lanes, head.c.id == lanes.c.head)
-        .where(head.c.settled_at.is_(None), free, head.c.due_at <= bindparam("now"))
+        .where(head.c.settled_at.is_(None), _free(head.c.leased_until), head.c.due_at <= bindparam("now"))
         .order_by(lanes.c.urgency, lanes.c.head)
         .limit(bindparam("at_most", type_=Integer))
         .with_for_update(of=head, skip_locked=True)

@@ -19,10 +19,10 @@ from notifier.adapters.database.record import LISTING, START
 from notifier.domain.decision import Change
 from notifier.domain.drill import LANES
 from notifier.domain.incident import Acknowledgement
-from notifier.domain.interconnect import Interconnect
+from notifier.domain.interconnect import Interconnect, Link
 from notifier.domain.notification import Action
 from notifier.domain.observation import Observation, Seen, Unseen
-from notifier.past import Attempt, Batch, Belief, Deed, Link, Listing, Past, Start, Telling
+from notifier.past import Attempt, Batch, Belief, Deed, Listing, Past, Start, Telling
 from notifier.ports import Look, Outcome
 
 

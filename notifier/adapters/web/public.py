@@ -1,10 +1,11 @@
 """What those see who show no token, where others may look: states and times, but no words that came from elsewhere."""
 # ruff: noqa: ARG002 - the port's parameters, of what is refused
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
+from notifier.domain.interconnect import Link
 from notifier.domain.suppression import Silence
 from notifier.errors import NotifierError
 from notifier.insight import (
@@ -18,13 +19,12 @@ from notifier.insight import (
     GapEntry,
     IncidentEntry,
     Insight,
-    Link,
     LinkNow,
     LinkStory,
     ObservationEntry,
     Overview,
     Page,
-    Span,
+    Spans,
     Telling,
     TransitionEntry,
 )
@@ -126,7 +126,7 @@ class PublicInsight:
         feed = await self._insight.events(after, limit=limit)
         return replace(feed, events=tuple(filter(None, map(public_event, feed.events))))
 
-    async def spans(self, since: datetime, links: Collection[Link]) -> Mapping[Link, Span]:
+    async def spans(self, since: datetime, links: Collection[Link]) -> Spans:
         """Return what happened since a moment."""
         return await self._insight.spans(since, links)
 

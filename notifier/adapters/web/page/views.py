@@ -21,18 +21,16 @@ from notifier.insight import (
     ActEntry,
     GapEntry,
     IncidentEntry,
-    Link,
     LinkNow,
     LinkStory,
     Overview,
     SiteNow,
     Span,
+    Spans,
     Telling,
     TransitionEntry,
 )
 from notifier.ports import Outcome
-
-Spans = Mapping[Link, Span]  # what happened, to those to whom anything did
 
 CARDS = 50  # incidents that are shown on the status page, the worst
 SMALL = 200  # interconnects of which every one is shown; of more only those of sites in trouble, as many
