@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_GRACE = timedelta(seconds=1)  # for what is under way at the end, so that the database is not closed in its midst
+
 
 class Overseen(Protocol):
     """What is looked after; a reload puts another in its place."""
@@ -104,7 +106,7 @@ class Oversight:
             if self._answering is not None:
                 self._answering.cancel()
             self._socket.close()
-        await self._scheduler.stop(timedelta())
+        await self._scheduler.stop(_GRACE)
         self._systemd.close()
 
     async def _report(self) -> None:
@@ -123,7 +125,7 @@ class Oversight:
     async def _answer(self, bound: socket.socket) -> None:
         """Answer until told to stop; what that takes is imported and made beside the polls, which need not wait."""
         await asyncio.to_thread(import_module, "notifier.adapters.web")
-        from notifier.adapters.web import App, Backing, Exposition, WebServer  # noqa: PLC0415
+        from notifier.adapters.web import READY_EVERY, App, Backing, Exposition, WebServer  # noqa: PLC0415
 
         self._backing = Backing(
             insight=self._database.insight(self._machine, lambda text: str(self._redact(text))),
@@ -133,7 +135,9 @@ class Oversight:
             rules=_rules(self._settings.web),
             exposition=Exposition(self._figures, database=self._database, reloads=self._reloads, clock=self._clock),
         )
-        self._server = WebServer(await asyncio.to_thread(App, self._backing), bound)
+        app = await asyncio.to_thread(App, self._backing)
+        self._server = WebServer(app, bound)
+        self._scheduler.every(READY_EVERY, app.be_ready, name="status page")
         await self._server.serve()
 
 

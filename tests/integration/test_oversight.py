@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import event
 
 from notifier.adapters.database.database import SqlDatabase
 from notifier.domain.figures import Figures, Reloads
@@ -39,9 +41,9 @@ SETTINGS = Settings(
 )
 
 
-def oversees() -> Oversight:
-    clock = FakeClock()
-    return Oversight(SETTINGS, SqlDatabase("sqlite:////nowhere/notifier.db"), clock, clock=clock, reloads=Reloads())
+def oversees(settings: Settings = SETTINGS, database: SqlDatabase | None = None) -> Oversight:
+    clock, nowhere = FakeClock(), SqlDatabase("sqlite:////nowhere/notifier.db")
+    return Oversight(settings, database or nowhere, clock, clock=clock, reloads=Reloads())
 
 
 class Overseen:
@@ -104,3 +106,15 @@ async def test_without_an_init_system_nobody_is_told(health: Health) -> None:
         oversight.reloading()
         oversight.reloaded(Overseen(health), SETTINGS)
         oversight.stopping()
+
+
+async def test_the_status_page_is_made_ready_before_anybody_asks_for_it(tmp_path: Path, health: Health) -> None:
+    database = SqlDatabase(f"sqlite:///{tmp_path}/notifier.db")
+    await database.prepare(migrate=True)
+    read: list[str] = []
+    event.listen(database.reading_engine.sync_engine, "before_cursor_execute", lambda *sent: read.append(sent[2]))
+    listening = SETTINGS.model_copy(update={"web": WebSettings(listen="127.0.0.1:0")})
+    async with asyncio.TaskGroup() as tasks, aclosing(oversees(listening, database)) as oversight:
+        oversight.open(Overseen(health), tasks)
+        await until(lambda: any("FROM interconnects" in statement for statement in read))
+    await database.close()

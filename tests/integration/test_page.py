@@ -345,3 +345,19 @@ async def test_however_many_look_at_once_how_everything_stands_is_read_once(
         assert {page.status_code for page in pages} == {200}
     assert sum("FROM interconnects" in statement for statement in sent) == 1
     assert sum("FROM transitions" in statement for statement in sent) == 1
+
+
+async def test_who_comes_finds_what_was_made_ready(stage: Stage, http_receiver: HttpReceiver) -> None:
+    async with stage.at_work(**noc(http_receiver)):
+        app = App(backing(stage.beside, stage.machine, rules=PUBLIC))
+        await app.be_ready()
+        sent = stage.statements(reading=True)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=HTML) as client:
+            for shown in ({}, {"Authorization": f"Bearer {TOKEN}"}):
+                assert NAME in (await client.get("/", headers=shown)).text
+    assert not any("FROM interconnects" in statement for statement in sent)
+
+
+async def test_nothing_can_be_made_ready_while_the_database_is_away_and_that_is_no_fault() -> None:
+    await App(backing()).be_ready()

@@ -114,6 +114,11 @@ class Doors:
         self._tries = Tries(backing.acts.now)
         self._public = PublicInsight(backing.insight)
 
+    def visitors(self) -> list[Asking]:
+        """Return who may look: operators, and all others where that is allowed."""
+        roles = [Role.OPERATOR, *[Role.PUBLIC] * self._rules.public]
+        return [Asking(role=role, insight=self._insight(role)) for role in roles]
+
     async def judge(self, request: Request) -> Response | None:
         """Note in the request who asks; return the answer already if it is refused."""
         path, headers = request.url.path, request.headers
@@ -195,10 +200,12 @@ class Doors:
         return "__Host-notifier" if self._secure else "notifier"
 
     def _let(self, request: Request, role: Role, session: str | None = None) -> None:
-        insight = self._backing.insight if role is Role.OPERATOR else self._public
         csrf = "" if session is None else str(self._sign("csrf").dumps(session))
-        asks = Asking(role=role, insight=insight, csrf=csrf, logged_in=session is not None)
+        asks = Asking(role=role, insight=self._insight(role), csrf=csrf, logged_in=session is not None)
         request.scope["asking"] = asks
+
+    def _insight(self, role: Role) -> Insight:
+        return self._backing.insight if role is Role.OPERATOR else self._public
 
     def _is_token(self, shown: str) -> bool:
         expected = self._rules.token or ""

@@ -1,5 +1,6 @@
 """Everything that is answered over HTTP, put together."""
 
+from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
@@ -20,6 +21,8 @@ from notifier.adapters.web.public import NotPublicError
 from notifier.errors import DatabaseError, NotPossibleError, NotThereError
 from notifier.insight import CursorError
 
+READY_EVERY = timedelta(seconds=45)
+
 _TITLE = "cni-notifier"
 _STATUSES: dict[type[Exception], int] = {
     NotThereError: 404,
@@ -33,20 +36,23 @@ class App:
 
     def __init__(self, backing: Backing, *, streams: int = 500) -> None:
         """At most so many `streams` of events at once."""
-        self._events = Events(backing, streams)
-        self._app = _made(backing, self._events)
+        self._doors, self._page, self._events = Doors(backing), StatusPage(backing), Events(backing, streams)
+        self._app = _made(backing, self._doors, self._page, self._events)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         await self._app(scope, receive, send)
+
+    async def be_ready(self) -> None:
+        """Have at hand what takes long to make, so that nobody waits for it; each `READY_EVERY`, or it is too old."""
+        await self._page.be_ready(self._doors.visitors())
 
     def close(self) -> None:
         """End what would never end by itself."""
         self._events.close()
 
 
-def _made(backing: Backing, events: Events) -> ASGIApp:
-    doors, page = Doors(backing), StatusPage(backing)
+def _made(backing: Backing, doors: Doors, page: StatusPage, events: Events) -> ASGIApp:
     app = FastAPI(
         title=_TITLE,
         version="1",

@@ -1,7 +1,8 @@
 """The page's addresses: what is looked at, and the forms by which people act."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,13 +16,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from notifier.adapters.web.access import Refused, Role, acts, asking, inside
+from notifier.adapters.web.access import Asking, Refused, Role, acts, asking, inside
 from notifier.adapters.web.backing import Backing
 from notifier.adapters.web.page.bars import CHOICES, DEFAULT, Choice
 from notifier.adapters.web.page.rendering import Pages, StaticFiles
 from notifier.adapters.web.page.views import Board, Viewer
 from notifier.domain.duration import parse_duration
 from notifier.domain.matching import Matcher
+from notifier.errors import DatabaseError
 
 EVENTS = "/api/v1/events"
 NAMES = "lost transition incident blindness delivery act"  # of the events that change a page
@@ -106,23 +108,29 @@ class StatusPage:
         values = {"wrong": refused and refused.sentence, "then": then}
         return self._page(request, "login.html", status=status, headers=headers, **values)
 
+    async def be_ready(self, visitors: Iterable[Asking]) -> None:
+        """Have a board at hand for visitors: of many interconnects it takes long to make one."""
+        for asks in visitors:
+            with suppress(DatabaseError):  # who comes then is told so
+                await self._board(asks, DEFAULT)
+
     # --- Looking ------------------------------------------------------------------------------------------------
 
     async def _status(self, request: Request) -> Response:
-        asks, choice = asking(request), _choice(request)
-        board = await self._board(request, choice)
+        asks = asking(request)
+        board = await self._board(asks, _choice(request))
         silences = (await asks.insight.silences(ends_after=board.at)).entries if asks.may_act else ()
-        viewer = self._viewer(request)
+        viewer = self._viewer(asks)
         return self._page(request, "overview.html", board=board, silences=[viewer.silence(each) for each in silences])
 
-    async def _board(self, request: Request, choice: Choice) -> Board:
+    async def _board(self, asks: Asking, choice: Choice) -> Board:
         """Return the board: anew, or as it was a while ago if that can't be had at once."""
-        key, boards, now = (asking(request).role, choice.name), self._boards, asyncio.get_running_loop().time()
+        key, boards, now = (asks.role, choice.name), self._boards, asyncio.get_running_loop().time()
         kept, making = boards.kept.get(key), boards.making.get(key)
         if kept is not None and now < kept.good_until:
             return kept.board
         if making is None:
-            making = boards.making[key] = asyncio.create_task(self._made(request, choice, boards))
+            making = boards.making[key] = asyncio.create_task(self._made(asks, choice, boards))
             making.add_done_callback(partial(boards.made, key))
         if kept is not None and now - kept.made_at < _OLDEST_S:
             if kept.took <= _PATIENCE_S:
@@ -131,8 +139,8 @@ class StatusPage:
                 return kept.board
         return await asyncio.shield(making)  # who asked may go; others wait for the same
 
-    async def _made(self, request: Request, choice: Choice, boards: "_Boards") -> Board:
-        asks, viewer, loop = asking(request), self._viewer(request), asyncio.get_running_loop()
+    async def _made(self, asks: Asking, choice: Choice, boards: "_Boards") -> Board:
+        viewer, loop = self._viewer(asks), asyncio.get_running_loop()
         began = loop.time()
         seen = await asks.insight.overview()
         # Beside the loop, which has polls to do: of many interconnects it takes a while.
@@ -161,7 +169,7 @@ class StatusPage:
             raise HTTPException(404, "No interconnect is watched at such a site.")
         links = [(account, link.name) for link in found.links]
         spans = await asking(request).insight.spans(seen.at - choice.length, links)
-        viewer = self._viewer(request)
+        viewer = self._viewer(asking(request))
         return self._page(
             request,
             "site.html",
@@ -180,7 +188,7 @@ class StatusPage:
             raise HTTPException(404, "No such interconnect was ever watched.")
         seen = await asking(request).insight.overview()
         spans = await asking(request).insight.spans(story.at - choice.length, [(account, name)])
-        viewer = self._viewer(request)
+        viewer = self._viewer(asking(request))
         return self._page(
             request,
             "link.html",
@@ -195,8 +203,8 @@ class StatusPage:
             raise HTTPException(404, "There is no such file.")
         return Response(found.content, media_type=found.media_type, headers=_FOR_EVER)
 
-    def _viewer(self, request: Request) -> Viewer:
-        return Viewer(self._backing.names, public=asking(request).role is Role.PUBLIC)
+    def _viewer(self, asks: Asking) -> Viewer:
+        return Viewer(self._backing.names, public=asks.role is Role.PUBLIC)
 
     # --- Acting -------------------------------------------------------------------------------------------------
 
