@@ -105,7 +105,8 @@ class Past:
     """What is on record from `begins_at` until `ends_at`.
 
     Of what came before `kept_since` the observations are forgotten. `opening` is how everything stood at the
-    beginning, as rows by table. `beliefs` are each link's, oldest first; `seen` is when each was last seen of all.
+    beginning, as rows by table. `notifications` are also those that were promised to nobody. `beliefs` are each
+    link's, oldest first; `seen` is when each was last seen of all.
     """
 
     begins_at: datetime
@@ -117,6 +118,7 @@ class Past:
     batches: Sequence[Batch] = ()
     deeds: Sequence[Deed] = ()
     silences: Sequence[Silence] = ()
+    notifications: Sequence[Notification] = ()
     tellings: Sequence[Telling] = ()
     beliefs: Mapping[Link, Sequence[Belief]] = field(default_factory=dict)
     seen: Mapping[Link, datetime] = field(default_factory=dict)

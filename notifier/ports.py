@@ -232,8 +232,11 @@ class Record(Protocol):
         """Keep a listing that changed something: all that was listed, or why nothing was."""
         ...
 
-    async def start(self, at: datetime) -> None:
-        """Keep that a process looks at everything anew, with the last sign of life before it: when a link was seen."""
+    async def start(self, at: datetime, *, remind: timedelta) -> None:
+        """Keep that a process looks at everything anew, with the last sign of life before it.
+
+        That is when a link was seen, or somebody reminded or a reminder kept back: each time it is due `remind` later.
+        """
         ...
 
     async def transitions(self, transitions: Collection[Transition]) -> None:
@@ -364,7 +367,14 @@ class Ledger(Protocol):
         ...
 
     async def act(
-        self, *, at: datetime, by: str, act: str, target: str, comment: str, given: Acknowledgement | None = None
+        self,
+        *,
+        at: datetime,
+        by: str,
+        act: str,
+        target: str,
+        comment: str,
+        given: Acknowledgement | Silence | None = None,
     ) -> None:
         """Keep what an operator did, and why; for how long, if that is `given`."""
         ...

@@ -56,7 +56,7 @@ async def acknowledge(
 async def silence(work: UnitOfWork, given: Silence, at: datetime) -> Silenced:
     """Write a silence; return its id, and the watched interconnects that it covers."""
     number = await work.ledger.add_silence(given)
-    await work.ledger.act(at=at, by=given.by, act="add", target=f"silence {number}", comment=given.comment)
+    await work.ledger.act(at=at, by=given.by, act="add", target=f"silence {number}", comment=given.comment, given=given)
     covered = [
         name
         for account in sorted(await work.watched.accounts())

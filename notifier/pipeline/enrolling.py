@@ -68,11 +68,11 @@ class Enroller:
         """Record that the account could not be listed."""
 
         async def write(work: UnitOfWork) -> None:
-            before = await work.watched.view(self._account)
+            now, before = self._clock.now(), await work.watched.view(self._account)
             after = blindness.listing_failed(before, cause, self._blind_after)
             if after != before:
-                await work.record.listing(self._account, cause, self._clock.now())
-            await self._announcer.sight(work, before, after, self._clock.now())
+                await work.record.listing(self._account, cause, now)
+            await self._announcer.sight(work, before, after, now)
 
         await self._transactions.do(write)
 

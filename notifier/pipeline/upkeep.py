@@ -64,7 +64,7 @@ class Upkeep:
         """
         now, rules = self._clock.now(), self._teller.rules
         async with self._database.begin() as work:
-            await work.record.start(now)
+            await work.record.start(now, remind=rules.remind)
             await work.outbox.bring_back(now, wait=rules.wait, lease=LEASE)
             accounts = await work.ledger.accounts()
         for account in sorted(accounts):

@@ -33,7 +33,8 @@ async def replay(past: Past, settings: Settings, in_force: Settings) -> list[Tel
 async def _replay(
     past: Past, settings: Settings, in_force: Settings, bench: Workbench, channels: dict[str, Silent]
 ) -> list[Telling]:
-    clock, before, receivers = TravellingClock(past.begins_at), Before(), Receivers(past)
+    clock, before = TravellingClock(past.begins_at), Before()
+    receivers = Receivers(past, clock.pass_by)
     outside = Outside(cloudflare=before.account, channels=channels, settling=receivers.settling)
     async with asyncio.TaskGroup() as tasks:
         pipeline = assemble(

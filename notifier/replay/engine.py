@@ -2,14 +2,16 @@
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain, repeat
 
 from notifier.adapters.database.past import Agenda, Workbench
 from notifier.app import Pipeline
 from notifier.domain.incident import Subject, key_of
 from notifier.domain.interconnect import Link
+from notifier.domain.notification import Kind
 from notifier.domain.observation import Observation, Seen, Unseen
 from notifier.domain.state import State
 from notifier.past import Batch, Deed, Listing, Past
@@ -23,6 +25,7 @@ from notifier.settings import Settings
 _TRAIL = timedelta(seconds=10)  # so long after it is due the service may do what is due by time alone
 _CALM_TRAIL = timedelta(seconds=20)  # and look for links that flap no more, which it does more seldom
 _STORM = timedelta(seconds=1)  # until a channel is tried again that bears no more for the moment
+_LOOK, _CALM = "look", "calm"  # jobs
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 _Do = Callable[[], Awaitable[None]]
@@ -32,15 +35,19 @@ class TravellingClock:
     """Stands where it is set, and is never set back."""
 
     def __init__(self, start: datetime) -> None:
-        self._now = start
+        self._now = self._until = start
 
     def now(self) -> datetime:
         """Return the moment at which the replay is."""
         return self._now
 
-    def set(self, at: datetime) -> None:
-        """Go on to a moment."""
-        self._now = max(self._now, at)
+    def set(self, at: datetime, *, until: datetime) -> None:
+        """Go on to a moment; `until` is the next at which something comes from outside."""
+        self._now, self._until = max(self._now, at), until
+
+    def pass_by(self, at: datetime) -> None:
+        """Let time pass until then while something is done, but not until what comes from outside."""
+        self._now = max(self._now, min(at, self._until))
 
 
 class Engine:
@@ -74,34 +81,37 @@ class Engine:
         self._absences = list(_absences(past, self._moments))
         self._states: dict[Link, State] = {}
         self._assumed: dict[Link, datetime] = {}
-        self._calmed_at = past.begins_at
+        self._calmed_at: datetime | None = None  # None: something has happened since
+        self._next_input_at = _NEVER
         self._not_before: dict[str, datetime] = {}
         self._patience = _STORM
         self._agenda: Agenda | None = None  # None: something was written since it was asked for
+        self._newest: dict[str, int | None] = {}
         self._silences: dict[int, int] = {}
 
     async def run(self) -> None:
         """Do everything, until the past ends."""
         await self._select()
         inputs = self._inputs()
-        upcoming = next(inputs, None)
+        input_at, enter = next(inputs)
         while True:
+            self._next_input_at = input_at
             at, do = await self._due()
-            is_input = upcoming is not None and upcoming[0] <= at
-            if upcoming is not None and is_input:
-                (at, do), upcoming = upcoming, next(inputs, None)
+            if is_input := input_at <= at:
+                at, do, (input_at, enter) = input_at, enter, next(inputs)
             if at > self._past.ends_at:
                 return
-            self._clock.set(at)
+            self._clock.set(at, until=input_at)
             if is_input:
                 self._not_before.clear()
+                self._calmed_at = None
             self._agenda = None
             await do()
 
     # --- What came from outside ---------------------------------------------------------------------------------
 
     def _inputs(self) -> Iterator[tuple[datetime, _Do]]:
-        """Return what came from outside, in order; of one moment a start comes first, then acts."""
+        """Return what came from outside, in order; of one moment a start comes first, then acts. It never ends."""
         past = self._past
         acted = {deed.number for deed in past.deeds if deed.act == "add"}
         unsigned = [silence for silence in past.silences if silence.id not in acted]
@@ -113,7 +123,7 @@ class Engine:
             *((batch.at, 3, partial(self._record, batch)) for batch in past.batches),
         ]
         given.sort(key=lambda each: each[:2])
-        return ((at, do) for at, _, do in given)
+        return chain(((at, do) for at, _, do in given), repeat((_NEVER, self._calm)))
 
     async def _select(self) -> None:
         """Have what is watched at the beginning listed: the settings that are tried may not want all of it."""
@@ -214,8 +224,10 @@ class Engine:
                 await self._acknowledge(deed, deed.about)
             case "add", int(number):
                 await self._silence(number)
-            case "expire", _:
+            case "expire", int(number):
                 async with self._bench.begin() as work:
+                    if number in self._silences:
+                        await work.ledger.end_silence(self._silences[number], now)
                     await work.ledger.look_again(now)
             case "retry", int(number):
                 delivery = self._receivers.replayed(number)
@@ -250,15 +262,26 @@ class Engine:
         ]
         if agenda.flapping:
             quiet = self._settings.detection.flapping.quiet
-            calm = [at + quiet for at in agenda.flapping]
             # One that can't be called calm yet is looked at again when something has happened.
-            if (first := min((at for at in calm if at > self._calmed_at), default=None)) is not None:
-                due.append((self._get_to(first, "calm", _CALM_TRAIL), 1, self._calm))
+            calm = [
+                (at + quiet, about)
+                for at, about in agenda.flapping
+                if self._calmed_at is None or at + quiet > self._calmed_at
+            ]
+            if calm:
+                calm_at, about = min(calm)
+                # Whatever it ends is on record: else it came after all that happened meanwhile.
+                calm_at = self._get_to(calm_at, _CALM, *_told_of(about), trail=_CALM_TRAIL, late=True)
+                due.append((calm_at, 1, self._calm))
         if agenda.look_at is not None:
-            due.append((self._get_to(agenda.look_at, "look"), 2, partial(self._look, agenda)))
+            jobs = (*_told_of(agenda.look_about), *_after(agenda.look_about), _LOOK)
+            look_at = max(agenda.look_at, now + timedelta.resolution)  # it does one thing after the other
+            due.append((self._get_to(look_at, *jobs), 2, partial(self._look, agenda)))
         for place, channel in enumerate(self._deliverers, 3):
-            if (at := agenda.deliver_at.get(channel)) is not None:
-                due.append((self._get_to(at, _job(channel)), place, partial(self._deliver, channel)))
+            # Whatever is promised wakes the channel: what waits there may be over by it.
+            is_new = agenda.newest.get(channel) != self._newest.get(channel)
+            if (at := now if is_new else agenda.deliver_at.get(channel)) is not None:
+                due.append((self._get_to(at, _job(channel)), place, partial(self._deliver, channel, agenda)))
         at, _, do = min(due, key=lambda each: each[:2], default=(_NEVER, 0, self._calm))
         return max(at, now), do
 
@@ -267,12 +290,21 @@ class Engine:
             self._agenda = await self._bench.agenda()
         return self._agenda
 
-    def _get_to(self, due_at: datetime, job: str, trail: timedelta = _TRAIL) -> datetime:
-        """Say when the service gets to a job: when it did, if that is on record, else when it is due."""
-        at = self._awake(max(due_at, self._clock.now(), self._not_before.get(job, due_at)))
-        moments = self._moments.get(job, [])
-        place = bisect_left(moments, at)
-        return moments[place] if place < len(moments) and moments[place] - at <= trail else at
+    def _get_to(self, due_at: datetime, *jobs: str, trail: timedelta = _TRAIL, late: bool = False) -> datetime:
+        """Say when the service gets to a job: when it did, if that is on record, else when it is due, or `late`.
+
+        Of several names of it the first counts of which a moment is on record.
+        """
+        at = self._awake(max(due_at, self._clock.now(), *(self._not_before.get(job, due_at) for job in jobs)))
+        for job in jobs:
+            moments = self._moments.get(job, [])
+            place = bisect_left(moments, at)
+            # Another's look says nothing of this once something has happened in between.
+            latest = min(at + trail, self._next_input_at) if job == _LOOK else at + trail
+            if place < len(moments) and moments[place] <= latest:
+                return moments[place]
+        unfinished = at + trail > self._past.ends_at and any(job in self._moments for job in jobs)
+        return at + trail if late or unfinished else at  # near the end it may not have got to it yet
 
     def _awake(self, at: datetime) -> datetime:
         """Return the first moment from `at` on at which the service was at work."""
@@ -288,11 +320,12 @@ class Engine:
         now, left = self._clock.now(), (await self._ask()).look_at
         stuck = left is not None and left <= now and left == agenda.look_at
         self._patience = 2 * self._patience if stuck else _STORM
-        self._not_before = {"look": now + self._patience} if stuck else {}
+        self._not_before = {_LOOK: now + self._patience} if stuck else {}
 
-    async def _deliver(self, channel: str) -> None:
+    async def _deliver(self, channel: str, agenda: Agenda) -> None:
         deliverer = self._deliverers[channel]
         promised = self._receivers.promised
+        self._newest[channel] = agenda.newest.get(channel)
         await deliverer.drain()
         if self._receivers.promised != promised:
             self._not_before.clear()
@@ -344,14 +377,25 @@ class _Looks:
 def _moments(past: Past) -> dict[str, list[datetime]]:
     """Return when the service is known to have got to each of its jobs."""
     found: defaultdict[str, set[datetime]] = defaultdict(set)
+    # What was told in these moments was not told by a look; by when it was written.
+    otherwise = {attempt.ended_at: attempt.ended_at for telling in past.tellings for attempt in telling.attempts}
+    otherwise |= {each.at: each.at for inputs in (past.starts, past.deeds, past.listings) for each in inputs}
+    for batch in past.batches:
+        otherwise |= {look.observation.at: batch.at for look in batch.looks} | {batch.at: batch.at}
+    for told in past.notifications:
+        # What is told of an account calls it by its name.
+        about = [(told.account, told.account if told.subject == told.account_name else told.subject)]
+        if (written_at := otherwise.get(told.recorded_at)) is not None:
+            jobs, at = _after(about), written_at + timedelta.resolution
+        else:
+            jobs, at = [_LOOK, *_told_of(about), *[_CALM] * (told.kind is Kind.CALM)], told.recorded_at
+        for job in jobs:
+            found[job].add(at)
     for telling in past.tellings:
-        told = telling.notification
-        found["look"].add(told.recorded_at)
-        if told.kind == "calm":
-            found["calm"].add(told.recorded_at)
-        found[_job(telling.channel)].update(attempt.started_at for attempt in telling.attempts)
+        channel = _job(telling.channel)
+        found[channel].update(attempt.started_at for attempt in telling.attempts)
         if not telling.attempts and telling.settled_at is not None:
-            found[_job(telling.channel)].add(telling.settled_at)
+            found[channel].add(telling.settled_at)
     return {job: sorted(moments) for job, moments in found.items()}
 
 
@@ -364,6 +408,16 @@ def _absences(past: Past, moments: Mapping[str, Sequence[datetime]]) -> Iterator
         last = max(filter(None, (start.alive_at, signs[place - 1] if place else None)), default=None)
         if last is not None and last < start.at:
             yield last, start.at
+
+
+def _told_of(subjects: Iterable[tuple[str, str]]) -> list[str]:
+    """Name the looks by which these were told of."""
+    return [f"{_LOOK} {account} {subject}" for account, subject in subjects]
+
+
+def _after(subjects: Iterable[tuple[str, str]]) -> list[str]:
+    """Name the looks that came after these were told of by something else."""
+    return [f"{_LOOK} after {account} {subject}" for account, subject in subjects]
 
 
 def _job(channel: str) -> str:

@@ -89,7 +89,10 @@ class Receivers:
     were none. `promised` counts how often a settlement promised something further.
     """
 
-    def __init__(self, past: Past) -> None:
+    def __init__(self, past: Past, pass_by: Callable[[datetime], None]) -> None:
+        """`pass_by` lets time pass until what is answered was asked: what follows goes by that."""
+        self._pass_by = pass_by
+        self._never = past.ends_at + timedelta.resolution
         self._then: defaultdict[_Key, list[Telling]] = defaultdict(list)
         self._known: dict[int, Telling | None] = {}
         self._answers: defaultdict[str, list[Attempt]] = defaultdict(list)
@@ -106,7 +109,9 @@ class Receivers:
         """Have written what the receivers answered then."""
 
         async def as_then(work: UnitOfWork, settlements: Sequence[Settlement]) -> tuple[list[Settlement], bool]:
-            held, promised = await settle(work, [self._answered(each) for each in settlements])
+            answered = [self._answered(each) for each in settlements]
+            self._pass_by(max(each.started_at for each in answered))
+            held, promised = await settle(work, answered)
             self.promised += promised
             return held, promised
 
@@ -121,7 +126,7 @@ class Receivers:
         then = self._match(claimed)
         known = [] if then is None else [each for each in then.attempts if each.number >= claimed.attempt]
         if then is not None and known:
-            return _as_on_record(settlement, then, known)
+            return _as_on_record(settlement, then, known, self._never)
         return self._as_others(settlement)
 
     def _match(self, claimed: Claimed) -> Telling | None:
@@ -154,12 +159,15 @@ class Receivers:
         )
 
 
-def _as_on_record(settlement: Settlement, then: Telling, known: Sequence[Attempt]) -> Settlement:
-    """Answer as is on record of this attempt; one that is missing there was broken off, and the next came later."""
+def _as_on_record(settlement: Settlement, then: Telling, known: Sequence[Attempt], never: datetime) -> Settlement:
+    """Answer as is on record of this attempt; one that is missing there was broken off, and the next came later.
+
+    What was not tried again until the end of the past is due `never`.
+    """
     attempt = next((each for each in known if each.number == settlement.claimed.attempt), None)
     following = next((each for each in known if each.number > settlement.claimed.attempt), None)
     if attempt is None:
-        due_at = following.started_at if following else then.due_at
+        due_at = following.started_at if following else max(then.due_at, never)
         broken = TryAgain(cause="broken off")
         return replace(settlement, outcome=Outcome.PENDING, answer=broken, cause=broken.cause, due_at=due_at)
     answer: Answer
@@ -178,5 +186,5 @@ def _as_on_record(settlement: Settlement, then: Telling, known: Sequence[Attempt
         outcome=attempt.outcome,
         answer=answer,
         cause=attempt.cause,
-        due_at=(following.started_at if following else then.settled_at or then.due_at) if pending else None,
+        due_at=(following.started_at if following else then.settled_at or max(then.due_at, never)) if pending else None,
     )

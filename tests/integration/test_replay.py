@@ -14,6 +14,7 @@ from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.past import recall
 from notifier.domain.matching import Matcher
 from notifier.past import Attempt, Past, Telling
+from notifier.pipeline.acting import Acting
 from notifier.replay import replay
 from notifier.replay.comparing import Pair, compare, summarise
 from notifier.settings import Settings, load
@@ -87,6 +88,39 @@ async def test_unchanged_settings_tell_exactly_what_was_told(
         would = await replay(past, changed(tmp_path), changed(tmp_path))
     assert len(would) >= 4
     assert plain(would) == plain(past.tellings)
+
+
+async def test_a_silence_that_was_ended_early_is_replayed_as_it_was_given(
+    stage: Stage, http_receiver: HttpReceiver, tmp_path: Path
+) -> None:
+    async with stage.at_work(**noc(http_receiver)):
+        acts = Acting(stage.beside, stage.machine)
+        for minutes in (60, 30):  # the one that ends last is named
+            until = stage.machine.now() + timedelta(minutes=minutes)
+            await acts.silence(Matcher(), until=until, by="ada", comment="")
+        await down(stage)
+        await stage.advance(60)
+        for number in (1, 2):
+            await acts.expire(number, by="ada", comment="")
+        await stage.advance(60)
+        past = await known(stage)
+        would = await replay(past, changed(tmp_path), changed(tmp_path))
+    assert [each.notification.lead for each in would] == [each.notification.lead for each in past.tellings]
+    assert "silence 1 kept it back" in would[0].notification.lead
+
+
+async def test_a_reminder_that_was_kept_back_is_a_sign_of_life(stage: Stage, http_receiver: HttpReceiver) -> None:
+    stage.more = {"remind": "20m"}
+    async with stage.at_work(**noc(http_receiver)):
+        await down(stage)
+        await stage.silence(Matcher(), minutes=25)
+        await stage.advance(1210, step=5)  # nothing is seen, nobody is reminded
+        reminded_at = stage.clock.now()
+    stage.clock.advance(timedelta(hours=1))
+    async with stage.at_work(**noc(http_receiver)):
+        past = await known(stage)
+    assert past.starts[-1].alive_at is not None
+    assert reminded_at - timedelta(seconds=15) <= past.starts[-1].alive_at <= reminded_at
 
 
 async def test_with_a_third_look_a_short_outage_is_not_told_and_a_long_one_later(

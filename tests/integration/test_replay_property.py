@@ -11,7 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from difflib import unified_diff
 from pathlib import Path
@@ -87,13 +87,21 @@ SPANS = st.sampled_from([timedelta(minutes=m) for m in (2, 10, 35)])
 PLACES = {"everywhere": Matcher(), "a site": Matcher(site=("ams-a",)), "a link": Matcher(name=(LINK.name,))}
 
 
+class TickingClock(FakeClock):
+    """Shows no moment twice, as no real clock does."""
+
+    def now(self) -> datetime:
+        self.advance(timedelta.resolution)
+        return super().now()
+
+
 class History(RuleBasedStateMachine):
     """The notifier at work, and most that can happen to it; in the end, its replay."""
 
     def __init__(self, url: str, folder: Path) -> None:
         super().__init__()
         self.url, self.folder = url, folder
-        self.clock = FakeClock()
+        self.clock = TickingClock()
         self.api = FakeCloudflare()
         self.truth = {link.name: "Healthy" for link in LINKS}
         self.failing: dict[str, str] = {}
@@ -254,8 +262,8 @@ class History(RuleBasedStateMachine):
 
     async def leap(self, bench: Bench, until: datetime) -> None:
         """Let time pass: polls each few seconds, everything else when it is due."""
-        while self.clock.now() < until:
-            self.clock.advance(min(STRIDE, until - self.clock.now()))
+        while (now := self.clock.now()) < until:
+            self.clock.advance(min(STRIDE, until - now))
             await bench.discovery.tick()
             bench.poller.tick()
             await bench.poller.idle()
@@ -280,7 +288,8 @@ class History(RuleBasedStateMachine):
         FIGURES.update(examples=1, told=len(was))
         if different := differences(was, would):
             pytest.fail("\n".join(different))
-        assert [told(each) for each in would] == [told(each) for each in was]
+        for one, other in zip(told(would), told(was), strict=True):
+            assert one == other
 
 
 def differences(was: list[Telling], would: list[Telling]) -> list[str]:
@@ -291,22 +300,29 @@ def differences(was: list[Telling], would: list[Telling]) -> list[str]:
 
 def short(telling: Telling) -> str:
     n = telling.notification
-    tries = " ".join(f"{a.number}@{a.started_at:%H:%M:%S}={a.outcome}" for a in telling.attempts)
-    at = f"{n.recorded_at:%H:%M:%S}"
+    tries = " ".join(f"{a.number}@{a.started_at:%H:%M:%S.%f}={a.outcome}" for a in telling.attempts)
+    at = f"{n.recorded_at:%H:%M:%S.%f}"
     return f"{at} {telling.channel} {telling.action} {n.kind} {n.title} | {telling.outcome} {tries} {telling.uncertain}"
 
 
-def told(telling: Telling) -> dict[str, object]:
-    """All that is to be the same: words, channel, and when it was tried, and what came of it."""
-    return {
-        "at": telling.notification.recorded_at,
-        "channel": telling.channel,
-        "action": telling.action,
-        "notification": telling.notification,
-        "outcome": telling.outcome,
-        "told_at": telling.told_at,
-        "attempts": telling.attempts,
-    }
+def told(tellings: list[Telling]) -> list[dict[str, object]]:
+    """All that is to be the same: words, channel, and when it was tried, together with what, and what came of it."""
+    messages: dict[str | None, int] = {}
+    return [
+        {
+            "at": telling.notification.recorded_at,
+            "channel": telling.channel,
+            "action": telling.action,
+            **asdict(telling.notification),
+            "outcome": telling.outcome,
+            "told_at": telling.told_at,
+            "attempts": [
+                asdict(attempt) | {"message": messages.setdefault(attempt.message, len(messages))}
+                for attempt in telling.attempts
+            ],
+        }
+        for telling in tellings
+    ]
 
 
 def written(folder: Path, **given: object) -> Settings:

@@ -234,7 +234,7 @@ class MemoryRecord:
     async def listing(self, account: str, listed: Collection[Interconnect] | Cause, at: datetime) -> None:
         """Nobody replays what is in memory."""
 
-    async def start(self, at: datetime) -> None:
+    async def start(self, at: datetime, *, remind: timedelta) -> None:
         """Nobody replays what is in memory."""
 
     async def transitions(self, transitions: Collection[Transition]) -> None:

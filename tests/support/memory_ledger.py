@@ -132,7 +132,7 @@ class MemoryLedger:
         act: str,
         target: str,
         comment: str,
-        given: Acknowledgement | None = None,  # noqa: ARG002 - the port's
+        given: Acknowledgement | Silence | None = None,  # noqa: ARG002 - the port's
     ) -> None:
         self._tables.acts.append((at, by, act, target, comment))
 

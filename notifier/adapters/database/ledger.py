@@ -186,11 +186,17 @@ class SqlLedger:
             await self._conn.execute(update(i).where(i.c.key.in_(part), ~i.c.sticky).values(none))
 
     async def act(
-        self, *, at: datetime, by: str, act: str, target: str, comment: str, given: Acknowledgement | None = None
+        self,
+        *,
+        at: datetime,
+        by: str,
+        act: str,
+        target: str,
+        comment: str,
+        given: Acknowledgement | Silence | None = None,
     ) -> None:
         """Keep what an operator did."""
-        hold = given and {"until": given.until and given.until.isoformat(), "sticky": given.sticky}
-        values = {"at": at, "done_by": by, "act": act, "target": target, "comment": comment, "given": hold}
+        values = {"at": at, "done_by": by, "act": act, "target": target, "comment": comment, "given": _terms(given)}
         self._entering.note(EntryKind.ACT, await self._conn.execute(_ACT, values))
         self._journal.note("act", at, NOBODYS, target, by=by, act=act, comment=comment)
 
@@ -239,6 +245,16 @@ def _parts(items: Collection[Any]) -> list[list[Any]]:
     """Cut what is named in a statement into pieces that every database takes."""
     listed = list(items)
     return [listed[start : start + _MANY] for start in range(0, len(listed), _MANY)]
+
+
+def _terms(given: Acknowledgement | Silence | None) -> dict[str, Any] | None:
+    match given:
+        case Acknowledgement():
+            return {"until": given.until and given.until.isoformat(), "sticky": given.sticky}
+        case Silence():
+            return {"until": given.until_at.isoformat()}  # the silence's own changes when it is ended early
+        case None:
+            return None
 
 
 def _key(subject: Subject) -> tuple[str, str, str]:

@@ -20,8 +20,9 @@ from notifier.domain.decision import Change
 from notifier.domain.drill import LANES
 from notifier.domain.incident import Acknowledgement
 from notifier.domain.interconnect import Interconnect, Link
-from notifier.domain.notification import Action
+from notifier.domain.notification import Action, Notification
 from notifier.domain.observation import Observation, Seen, Unseen
+from notifier.domain.suppression import Silence
 from notifier.past import Attempt, Batch, Belief, Deed, Listing, Past, Start, Telling
 from notifier.ports import Look, Outcome
 
@@ -57,12 +58,8 @@ async def read_past(conn: AsyncConnection, since: datetime, until: datetime) -> 
         listings=[_listing(row) for row in inputs if row.kind == LISTING],
         batches=await _batches(conn, since, until),
         deeds=await _deeds(conn, since, until),
-        silences=[
-            rows.to_silence(row)
-            for row in await conn.execute(
-                select(tables.silences).where(tables.silences.c.until_at > since).order_by(tables.silences.c.id)
-            )
-        ],
+        silences=await _silences(conn, since),
+        notifications=await _notifications(conn, since),
         tellings=await read_tellings(conn, since),
         beliefs=await _beliefs(conn, since),
         seen=await _seen(conn),
@@ -97,6 +94,16 @@ async def _batches(conn: AsyncConnection, since: datetime, until: datetime) -> l
     return sorted(batches, key=lambda batch: batch.at)
 
 
+async def _silences(conn: AsyncConnection, since: datetime) -> list[Silence]:
+    """Return the silences that held since then, as they were given: one may have been ended early."""
+    s, a = tables.silences, tables.acts.c
+    added = await conn.execute(select(a.target, a.given).where(a.act == "add", a.given.is_not(None)))
+    until = {row.target: datetime.fromisoformat(row.given["until"]) for row in added}
+    found = await conn.execute(select(s).where(s.c.until_at > since).order_by(s.c.id))
+    silences = map(rows.to_silence, found)
+    return [replace(each, until_at=until.get(f"silence {each.id}", each.until_at)) for each in silences]
+
+
 async def _deeds(conn: AsyncConnection, since: datetime, until: datetime) -> list[Deed]:
     a, i = tables.acts, tables.incidents
     query = (
@@ -124,6 +131,12 @@ def _deed(row: Any) -> Deed:
         number=int(number) if row.kind is None and number.isdigit() else None,
         given=given,
     )
+
+
+async def _notifications(conn: AsyncConnection, since: datetime) -> list[Notification]:
+    n = tables.notifications.c
+    found = await conn.execute(select(n.content).where(n.recorded_at >= since).order_by(n.id))
+    return [rows.to_notification(row.content) for row in found]
 
 
 async def read_tellings(conn: AsyncConnection, since: datetime) -> list[Telling]:
@@ -190,11 +203,17 @@ async def _seen(conn: AsyncConnection) -> dict[Link, datetime]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agenda:
-    """What is due by time alone: looks and reminders, deliveries by channel; when each link that flaps last changed."""
+    """What is due by time alone: looks and reminders, deliveries by channel; when each link that flaps last changed.
+
+    `look_about` names what is looked at then, or reminded of, and each that flaps comes with itself and its site, all
+    by account and subject. `newest` is the last delivery that was promised to each channel.
+    """
 
     look_at: datetime | None
+    look_about: Sequence[tuple[str, str]]
     deliver_at: Mapping[str, datetime]
-    flapping: Sequence[datetime]
+    newest: Mapping[str, int]
+    flapping: Sequence[tuple[datetime, Sequence[tuple[str, str]]]]
 
 
 class Workbench(SqlDatabase):
@@ -225,13 +244,26 @@ class Workbench(SqlDatabase):
         heads = select(d.c.channel, func.min(d.c.due_at).label("at")).where(pending, ~ahead).group_by(d.c.channel)
         async with connection(self.engine) as conn:
             looks = (await conn.execute(select(func.min(t.look_at), func.min(t.remind_at)))).one()
+            look_at = min((at for at in looks if at is not None), default=None)
+            about = select(t.account, t.subject).distinct().where(or_(t.look_at == look_at, t.remind_at == look_at))
+            look_about = [(row.account, row.subject) for row in await conn.execute(about)]
             deliver_at = {row.channel: row.at for row in await conn.execute(heads)}
-            s = tables.states.c
-            flapping = [row.changes for row in await conn.execute(select(s.changes).where(s.flapping))]
+            last = select(d.c.channel, func.max(d.c.id).label("id")).group_by(d.c.channel)
+            newest = {row.channel: row.id for row in await conn.execute(last)}
+            s, i = tables.states, tables.interconnects
+            same = and_(i.c.account == s.c.account, i.c.name == s.c.name)
+            flaps = select(s.c.account, s.c.name, i.c.site, s.c.changes).join_from(s, i, same).where(s.c.flapping)
+            flapping = (await conn.execute(flaps)).all()
         return Agenda(
-            look_at=min((at for at in looks if at is not None), default=None),
+            look_at=look_at,
+            look_about=look_about,
             deliver_at=deliver_at,
-            flapping=[datetime.fromisoformat(changes[-1]) for changes in flapping if changes],
+            newest=newest,
+            flapping=[
+                (datetime.fromisoformat(row.changes[-1]), [(row.account, row.name), (row.account, row.site or "")])
+                for row in flapping
+                if row.changes
+            ],
         )
 
     async def tellings(self) -> list[Telling]:

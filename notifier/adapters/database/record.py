@@ -1,7 +1,7 @@
 """Queries on what happened: observations, transitions, gaps, incidents."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, insert, select, update
@@ -49,10 +49,11 @@ class SqlRecord:
         )
         await self._conn.execute(_INPUT, {"at": at, "kind": LISTING, "account": account, "content": content})
 
-    async def start(self, at: datetime) -> None:
+    async def start(self, at: datetime, *, remind: timedelta) -> None:
         """Keep that a process looks at everything anew."""
-        seen: datetime | None = await self._conn.scalar(_LAST_SEEN)
-        content = {"alive": seen and seen.isoformat()}
+        seen, next_reminder = (await self._conn.execute(_SIGNS_OF_LIFE)).one()
+        alive = max((sign for sign in (seen, next_reminder and next_reminder - remind) if sign), default=None)
+        content = {"alive": alive and alive.isoformat()}
         await self._conn.execute(_INPUT, {"at": at, "kind": START, "account": NOBODYS, "content": content})
 
     async def transitions(self, transitions: Collection[Transition]) -> None:
@@ -132,7 +133,10 @@ def _last() -> Select[Any]:
 
 _OBSERVATIONS = insert(tables.observations).returning(tables.observations)
 _INPUT = insert(tables.inputs)
-_LAST_SEEN = select(func.max(tables.states.c.last_seen_at))
+_SIGNS_OF_LIFE = select(
+    select(func.max(tables.states.c.last_seen_at)).scalar_subquery(),
+    select(func.max(tables.told.c.remind_at)).scalar_subquery(),
+)
 _TRANSITIONS = insert(tables.transitions).returning(tables.transitions)
 _GAPS = insert(tables.gaps).returning(tables.gaps)
 _INCIDENTS = insert(tables.incidents)
