@@ -82,7 +82,6 @@ class Engine:
         self._states: dict[Link, State] = {}
         self._assumed: dict[Link, datetime] = {}
         self._calmed_at: datetime | None = None  # None: something has happened since
-        self._next_input_at = _NEVER
         self._not_before: dict[str, datetime] = {}
         self._patience = _STORM
         self._agenda: Agenda | None = None  # None: something was written since it was asked for
@@ -95,7 +94,6 @@ class Engine:
         inputs = self._inputs()
         input_at, enter = next(inputs)
         while True:
-            self._next_input_at = input_at
             at, do = await self._due()
             if is_input := input_at <= at:
                 at, do, (input_at, enter) = input_at, enter, next(inputs)
@@ -271,17 +269,21 @@ class Engine:
             if calm:
                 calm_at, about = min(calm)
                 # Whatever it ends is on record: else it came after all that happened meanwhile.
-                calm_at = self._get_to(calm_at, _CALM, *_told_of(about), trail=_CALM_TRAIL, late=True)
+                calm_at = self._get_to(calm_at, [_CALM], _told_of(about), trail=_CALM_TRAIL, late=True)
                 due.append((calm_at, 1, self._calm))
-        if agenda.look_at is not None:
-            jobs = (*_told_of(agenda.look_about), *_after(agenda.look_about), _LOOK)
-            look_at = max(agenda.look_at, now + timedelta.resolution)  # it does one thing after the other
-            due.append((self._get_to(look_at, *jobs), 2, partial(self._look, agenda)))
+        if agenda.looks:
+            # It does one thing after the other.
+            first = max(agenda.looks[0][0], now + timedelta.resolution, self._not_before.get(_LOOK, now))
+            # What others were told by a look says nothing of these: whatever they were told is on record, too.
+            these = [about for at, about in agenda.looks if at <= self._awake(first)]
+            due.append((self._get_to(first, _told_of(these), _after(these)), 2, partial(self._look, agenda)))
         for place, channel in enumerate(self._deliverers, 3):
             # Whatever is promised wakes the channel: what waits there may be over by it.
             is_new = agenda.newest.get(channel) != self._newest.get(channel)
             if (at := now if is_new else agenda.deliver_at.get(channel)) is not None:
-                due.append((self._get_to(at, _job(channel)), place, partial(self._deliver, channel, agenda)))
+                job = _job(channel)
+                at = self._get_to(max(at, self._not_before.get(job, at)), [job])
+                due.append((at, place, partial(self._deliver, channel, agenda)))
         at, _, do = min(due, key=lambda each: each[:2], default=(_NEVER, 0, self._calm))
         return max(at, now), do
 
@@ -290,21 +292,25 @@ class Engine:
             self._agenda = await self._bench.agenda()
         return self._agenda
 
-    def _get_to(self, due_at: datetime, *jobs: str, trail: timedelta = _TRAIL, late: bool = False) -> datetime:
+    def _get_to(
+        self, due_at: datetime, *jobs: Sequence[str], trail: timedelta = _TRAIL, late: bool = False
+    ) -> datetime:
         """Say when the service gets to a job: when it did, if that is on record, else when it is due, or `late`.
 
-        Of several names of it the first counts of which a moment is on record.
+        It goes by the first of these lists that has a moment on record.
         """
-        at = self._awake(max(due_at, self._clock.now(), *(self._not_before.get(job, due_at) for job in jobs)))
-        for job in jobs:
-            moments = self._moments.get(job, [])
-            place = bisect_left(moments, at)
-            # Another's look says nothing of this once something has happened in between.
-            latest = min(at + trail, self._next_input_at) if job == _LOOK else at + trail
-            if place < len(moments) and moments[place] <= latest:
-                return moments[place]
-        unfinished = at + trail > self._past.ends_at and any(job in self._moments for job in jobs)
+        at = self._awake(max(due_at, self._clock.now()))
+        for names in jobs:
+            coming = [moment for name in names if (moment := self._next_moment(name, at)) - at <= trail]
+            if coming:
+                return min(coming)
+        unfinished = at + trail > self._past.ends_at and any(name in self._moments for names in jobs for name in names)
         return at + trail if late or unfinished else at  # near the end it may not have got to it yet
+
+    def _next_moment(self, job: str, at: datetime) -> datetime:
+        moments = self._moments.get(job, [])
+        place = bisect_left(moments, at)
+        return moments[place] if place < len(moments) else _NEVER
 
     def _awake(self, at: datetime) -> datetime:
         """Return the first moment from `at` on at which the service was at work."""
@@ -317,8 +323,8 @@ class Engine:
 
     async def _look(self, agenda: Agenda) -> None:
         await self._pipeline.upkeep.look()
-        now, left = self._clock.now(), (await self._ask()).look_at
-        stuck = left is not None and left <= now and left == agenda.look_at
+        now, left = self._clock.now(), (await self._ask()).looks
+        stuck = bool(left) and left[0][0] <= now and left[0][0] == agenda.looks[0][0]
         self._patience = 2 * self._patience if stuck else _STORM
         self._not_before = {_LOOK: now + self._patience} if stuck else {}
 
@@ -388,7 +394,7 @@ def _moments(past: Past) -> dict[str, list[datetime]]:
         if (written_at := otherwise.get(told.recorded_at)) is not None:
             jobs, at = _after(about), written_at + timedelta.resolution
         else:
-            jobs, at = [_LOOK, *_told_of(about), *[_CALM] * (told.kind is Kind.CALM)], told.recorded_at
+            jobs, at = [*_told_of(about), *[_CALM] * (told.kind is Kind.CALM)], told.recorded_at
         for job in jobs:
             found[job].add(at)
     for telling in past.tellings:

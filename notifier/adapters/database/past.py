@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import and_, event, exists, func, insert, or_, select
+from sqlalchemy import and_, event, exists, func, insert, or_, select, union_all
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +25,8 @@ from notifier.domain.observation import Observation, Seen, Unseen
 from notifier.domain.suppression import Silence
 from notifier.past import Attempt, Batch, Belief, Deed, Listing, Past, Start, Telling
 from notifier.ports import Look, Outcome
+
+_FIRST = 200  # of what is to be looked at
 
 
 async def recall(database: SqlDatabase, since: datetime, now: datetime, *, kept: timedelta) -> Past:
@@ -205,12 +207,11 @@ async def _seen(conn: AsyncConnection) -> dict[Link, datetime]:
 class Agenda:
     """What is due by time alone: looks and reminders, deliveries by channel; when each link that flaps last changed.
 
-    `look_about` names what is looked at then, or reminded of, and each that flaps comes with itself and its site, all
-    by account and subject. `newest` is the last delivery that was promised to each channel.
+    `looks` are the first, each when and at what: account and subject. Each link that flaps comes with itself and its
+    site. `newest` is the last delivery that was promised to each channel.
     """
 
-    look_at: datetime | None
-    look_about: Sequence[tuple[str, str]]
+    looks: Sequence[tuple[datetime, tuple[str, str]]]
     deliver_at: Mapping[str, datetime]
     newest: Mapping[str, int]
     flapping: Sequence[tuple[datetime, Sequence[tuple[str, str]]]]
@@ -242,11 +243,11 @@ class Workbench(SqlDatabase):
             other.c.id < d.c.id,
         )
         heads = select(d.c.channel, func.min(d.c.due_at).label("at")).where(pending, ~ahead).group_by(d.c.channel)
+        due = union_all(
+            *(select(at.label("at"), t.account, t.subject).where(at.is_not(None)) for at in (t.look_at, t.remind_at))
+        )
         async with connection(self.engine) as conn:
-            looks = (await conn.execute(select(func.min(t.look_at), func.min(t.remind_at)))).one()
-            look_at = min((at for at in looks if at is not None), default=None)
-            about = select(t.account, t.subject).distinct().where(or_(t.look_at == look_at, t.remind_at == look_at))
-            look_about = [(row.account, row.subject) for row in await conn.execute(about)]
+            looks = (await conn.execute(due.order_by("at").limit(_FIRST))).all()
             deliver_at = {row.channel: row.at for row in await conn.execute(heads)}
             last = select(d.c.channel, func.max(d.c.id).label("id")).group_by(d.c.channel)
             newest = {row.channel: row.id for row in await conn.execute(last)}
@@ -255,8 +256,7 @@ class Workbench(SqlDatabase):
             flaps = select(s.c.account, s.c.name, i.c.site, s.c.changes).join_from(s, i, same).where(s.c.flapping)
             flapping = (await conn.execute(flaps)).all()
         return Agenda(
-            look_at=look_at,
-            look_about=look_about,
+            looks=[(row.at, (row.account, row.subject)) for row in looks],
             deliver_at=deliver_at,
             newest=newest,
             flapping=[
