@@ -167,7 +167,7 @@ def _as_on_record(settlement: Settlement, then: Telling, known: Sequence[Attempt
     attempt = next((each for each in known if each.number == settlement.claimed.attempt), None)
     following = next((each for each in known if each.number > settlement.claimed.attempt), None)
     if attempt is None:
-        due_at = following.started_at if following else max(then.due_at, never)
+        due_at = following.started_at if following else never
         broken = TryAgain(cause="broken off")
         return replace(settlement, outcome=Outcome.PENDING, answer=broken, cause=broken.cause, due_at=due_at)
     answer: Answer
@@ -186,5 +186,5 @@ def _as_on_record(settlement: Settlement, then: Telling, known: Sequence[Attempt
         outcome=attempt.outcome,
         answer=answer,
         cause=attempt.cause,
-        due_at=(following.started_at if following else then.settled_at or max(then.due_at, never)) if pending else None,
+        due_at=(following.started_at if following else then.settled_at or never) if pending else None,
     )

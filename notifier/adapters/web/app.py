@@ -1,6 +1,5 @@
 """Everything that is answered over HTTP, put together."""
 
-from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
@@ -20,8 +19,6 @@ from notifier.adapters.web.problems import problem
 from notifier.adapters.web.public import NotPublicError
 from notifier.errors import DatabaseError, NotPossibleError, NotThereError
 from notifier.insight import CursorError
-
-READY_EVERY = timedelta(seconds=45)
 
 _TITLE = "cni-notifier"
 _STATUSES: dict[type[Exception], int] = {
@@ -44,7 +41,7 @@ class App:
         await self._app(scope, receive, send)
 
     async def be_ready(self) -> None:
-        """Have at hand what takes long to make, so that nobody waits for it; each `READY_EVERY`, or it is too old."""
+        """Have at hand what takes long to make, so that nobody waits for it: to be called each `READY_EVERY`."""
         await self._page.be_ready(self._doors.visitors())
 
     def close(self) -> None:
