@@ -2,12 +2,14 @@
 
 import asyncio
 from dataclasses import replace
+from threading import Event
 
 import pytest
 from sqlalchemy import text
 
 from notifier.adapters.database.database import SqlDatabase
 from notifier.adapters.database.engine import connection
+from notifier.adapters.database.sqlite import connect
 from notifier.domain.blindness import View
 from notifier.domain.decision import Gap, Policy
 from notifier.domain.incident import Incident, IncidentKind
@@ -317,3 +319,25 @@ async def test_what_a_transaction_sets_or_prepares_at_the_server_ends_with_it(po
         assert await conn.scalar(text("SELECT count(*) FROM pg_prepared_statements")) == 0
         assert await conn.scalar(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")) == 0
     await database.close()
+
+
+def test_a_loop_that_ends_while_its_statement_is_under_way_leaves_no_fault_behind() -> None:
+    """What a thread raises that nobody waits for fails the test."""
+    begun, ended = Event(), Event()
+
+    def hold() -> None:
+        begun.set()
+        assert ended.wait(10)
+
+    loop = asyncio.new_event_loop()
+    conn = loop.run_until_complete(connect(":memory:"))
+    loop.run_until_complete(conn.create_function("hold", 0, hold))
+    asked = loop.create_task(conn.run("SELECT hold()", (), many=False))
+    assert loop.run_until_complete(asyncio.to_thread(begun.wait, 10))
+    asked.cancel()
+    loop.run_until_complete(asyncio.wait({asked}))
+    conn.stop()
+    loop.close()
+    ended.set()
+    conn.worker.join(10)
+    assert not conn.worker.is_alive()

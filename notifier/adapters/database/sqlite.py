@@ -1,20 +1,25 @@
 """aiosqlite with one trip to its thread for each statement, where it takes four: cursor, statement, rows, end."""
 
+import asyncio
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Self
 
 import aiosqlite
+from aiosqlite.core import _STOP_RUNNING_SENTINEL, set_exception, set_result
 
 _CHUNK = 64  # rows; aiosqlite's own, for what is not used here
 
 
-async def connect(*where: Any, **how: Any) -> aiosqlite.Connection:
+async def connect(*where: Any, **how: Any) -> "Connection":
     """Open a database file as sqlite3.connect does."""
     connection = Connection(*where, **how)
-    connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does where it makes the connection
-    return await connection
+    await connection
+    return connection
 
 
 class Connection(aiosqlite.Connection):
@@ -22,6 +27,7 @@ class Connection(aiosqlite.Connection):
 
     def __init__(self, *where: Any, **how: Any) -> None:
         super().__init__(partial(sqlite3.connect, *where, **how), _CHUNK)
+        self.worker = self._thread = Thread(target=_work, args=(self._tx,), daemon=True)
         self._touched = False  # since the last commit or rollback, even if who asked did not wait for the answer
 
     def cursor(self) -> "_Cursor":  # type: ignore[override]  # aiosqlite's has to be waited for
@@ -53,6 +59,21 @@ class Connection(aiosqlite.Connection):
 
         self._touched = True
         return await self._execute(execute)  # type: ignore[no-untyped-call,no-any-return]
+
+
+def _work(orders: SimpleQueue[tuple[asyncio.Future[Any] | None, Callable[[], Any]]]) -> None:
+    """Do what is asked for, in order, until the end; where a loop is closed by then, nobody is left to be answered."""
+    done: Any = None
+    while done is not _STOP_RUNNING_SENTINEL:
+        asking, do = orders.get()
+        answer: Callable[[asyncio.Future[Any], Any], None] = set_result
+        try:
+            done = do()
+        except BaseException as error:  # noqa: BLE001 - it is for who asked
+            answer, done = set_exception, error
+        if asking is not None:
+            with suppress(RuntimeError):
+                asking.get_loop().call_soon_threadsafe(answer, asking, done)
 
 
 class _Cursor:
