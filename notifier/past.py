@@ -11,7 +11,7 @@ from notifier.domain.interconnect import Interconnect, Link
 from notifier.domain.notification import Action, Notification
 from notifier.domain.observation import Cause
 from notifier.domain.suppression import Silence
-from notifier.ports import Look, Outcome
+from notifier.ports import Due, Look, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +105,8 @@ class Past:
     """What is on record from `begins_at` until `ends_at`.
 
     Of what came before `kept_since` the observations are forgotten. `opening` is how everything stood at the
-    beginning, as rows by table. `notifications` are also those that were promised to nobody. `beliefs` are each
-    link's, oldest first; `seen` is when each was last seen of all.
+    beginning, as rows by table. `came_to` is when what is due by time alone was done. `beliefs` are each link's, oldest
+    first; `seen` is when each was last seen of all.
     """
 
     begins_at: datetime
@@ -115,10 +115,10 @@ class Past:
     opening: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     starts: Sequence[Start] = ()
     listings: Sequence[Listing] = ()
+    came_to: Mapping[Due, Sequence[datetime]] = field(default_factory=dict)
     batches: Sequence[Batch] = ()
     deeds: Sequence[Deed] = ()
     silences: Sequence[Silence] = ()
-    notifications: Sequence[Notification] = ()
     tellings: Sequence[Telling] = ()
     beliefs: Mapping[Link, Sequence[Belief]] = field(default_factory=dict)
     seen: Mapping[Link, datetime] = field(default_factory=dict)

@@ -221,6 +221,13 @@ class Look:
     seen_before: datetime | None
 
 
+class Due(StrEnum):
+    """What time alone makes due: to look again at what was kept back or is to be reminded of, to call a link calm."""
+
+    LOOK = "look"
+    CALM = "calm"
+
+
 class Record(Protocol):
     """What happened: written once, never altered but for an incident's end."""
 
@@ -232,11 +239,15 @@ class Record(Protocol):
         """Keep a listing that changed something: all that was listed, or why nothing was."""
         ...
 
-    async def start(self, at: datetime, *, remind: timedelta) -> None:
+    async def start(self, at: datetime) -> None:
         """Keep that a process looks at everything anew, with the last sign of life before it.
 
-        That is when a link was seen, or somebody reminded or a reminder kept back: each time it is due `remind` later.
+        That is when a link was last seen, or any of these was kept: starts, listings, and what is due by time alone.
         """
+        ...
+
+    async def came_to(self, account: str, what: Due, at: datetime) -> None:
+        """Keep when that was done of an account which time alone makes due, whether it told somebody or not."""
         ...
 
     async def transitions(self, transitions: Collection[Transition]) -> None:

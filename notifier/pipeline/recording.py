@@ -14,7 +14,7 @@ from notifier.domain.tally import Transitions
 from notifier.errors import ConflictError, DatabaseError, LeaseLostError
 from notifier.pipeline.announcing import Announcer, Step
 from notifier.pipeline.lease import Lease
-from notifier.ports import Clock, Database, Look, UnitOfWork
+from notifier.ports import Clock, Database, Due, Look, UnitOfWork
 
 _T = TypeVar("_T")
 
@@ -186,6 +186,7 @@ class Recorder:
                 continue
             await work.watched.save_states([after])
             await self._announcer.calm(work, before, after, link, now)
+            await work.record.came_to(self._account, Due.CALM, now)
 
 
 def _stored(state: State) -> State:

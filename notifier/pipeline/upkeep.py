@@ -16,7 +16,7 @@ from notifier.errors import DatabaseError
 from notifier.pipeline.delivery import LEASE
 from notifier.pipeline.settling import take_back
 from notifier.pipeline.telling import News, Teller
-from notifier.ports import Clock, Configured, Database, UnitOfWork
+from notifier.ports import Clock, Configured, Database, Due, UnitOfWork
 
 _log = logging.getLogger(__name__)
 
@@ -51,9 +51,9 @@ class Upkeep:
             async with self._database.begin() as work:
                 due, reminders = await work.ledger.due(now), await work.ledger.reminders(now)
             for account, subjects in _by_account(due).items():
-                await self._in(account, now, subjects, self._teller.look_again)
+                await self._in(account, now, subjects, self._teller.look_again, due=Due.LOOK)
             for account, subjects in _by_account(reminders).items():
-                await self._in(account, now, subjects, self._teller.remind)
+                await self._in(account, now, subjects, self._teller.remind, due=Due.LOOK)
         except DatabaseError as error:
             _log.error("what is due by time not told", extra={"fields": {"cause": str(error)}})
 
@@ -64,7 +64,7 @@ class Upkeep:
         """
         now, rules = self._clock.now(), self._teller.rules
         async with self._database.begin() as work:
-            await work.record.start(now, remind=rules.remind)
+            await work.record.start(now)
             await work.outbox.bring_back(now, wait=rules.wait, lease=LEASE)
             accounts = await work.ledger.accounts()
         for account in sorted(accounts):
@@ -85,9 +85,12 @@ class Upkeep:
         now: datetime,
         subjects: Sequence[Subject],
         do: Callable[[UnitOfWork, str, Sequence[Subject], datetime], Awaitable[bool]],
+        due: Due | None = None,
     ) -> None:
         async with self._database.begin() as work:
             promised = await do(work, account, subjects, now)
+            if due is not None:
+                await work.record.came_to(account, due, now)
         if promised:
             self._committed()
 

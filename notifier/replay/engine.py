@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, repeat
@@ -11,21 +11,20 @@ from notifier.adapters.database.past import Agenda, Workbench
 from notifier.app import Pipeline
 from notifier.domain.incident import Subject, key_of
 from notifier.domain.interconnect import Link
-from notifier.domain.notification import Kind
 from notifier.domain.observation import Observation, Seen, Unseen
 from notifier.domain.state import State
 from notifier.past import Batch, Deed, Listing, Past
 from notifier.pipeline.acting import Signature, acknowledge
 from notifier.pipeline.retrying import resend
 from notifier.pipeline.watching import Watch
-from notifier.ports import Listed, Look
+from notifier.ports import Due, Listed, Look
 from notifier.replay.outside import Before, Receivers
 from notifier.settings import Settings
 
 _TRAIL = timedelta(seconds=10)  # so long after it is due the service may do what is due by time alone
 _CALM_TRAIL = timedelta(seconds=20)  # and look for links that flap no more, which it does more seldom
+_SOON = timedelta(seconds=3)  # by then it has looked, if it is not held up
 _STORM = timedelta(seconds=1)  # until a channel is tried again that bears no more for the moment
-_LOOK, _CALM = "look", "calm"  # jobs
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 _Do = Callable[[], Awaitable[None]]
@@ -261,28 +260,19 @@ class Engine:
         if agenda.flapping:
             quiet = self._settings.detection.flapping.quiet
             # One that can't be called calm yet is looked at again when something has happened.
-            calm = [
-                (at + quiet, about)
-                for at, about in agenda.flapping
-                if self._calmed_at is None or at + quiet > self._calmed_at
-            ]
+            calm = [at + quiet for at in agenda.flapping if self._calmed_at is None or at + quiet > self._calmed_at]
             if calm:
-                calm_at, about = min(calm)
-                # Whatever it ends is on record: else it came after all that happened meanwhile.
-                calm_at = self._get_to(calm_at, [_CALM], _told_of(about), trail=_CALM_TRAIL, late=True)
-                due.append((calm_at, 1, self._calm))
-        if agenda.looks:
+                due.append((self._get_to(min(calm), Due.CALM, _CALM_TRAIL, late=_CALM_TRAIL), 1, self._calm))
+        if agenda.look_at is not None:
             # It does one thing after the other.
-            first = max(agenda.looks[0][0], now + timedelta.resolution, self._not_before.get(_LOOK, now))
-            # What others were told by a look says nothing of these: whatever they were told is on record, too.
-            these = [about for at, about in agenda.looks if at <= self._awake(first)]
-            due.append((self._get_to(first, _told_of(these), _after(these)), 2, partial(self._look, agenda)))
+            first = max(agenda.look_at, now + timedelta.resolution, self._not_before.get(Due.LOOK, now))
+            due.append((self._get_to(first, Due.LOOK, late=_SOON), 2, partial(self._look, agenda.look_at)))
         for place, channel in enumerate(self._deliverers, 3):
             # Whatever is promised wakes the channel: what waits there may be over by it.
             is_new = agenda.newest.get(channel) != self._newest.get(channel)
             if (at := now if is_new else agenda.deliver_at.get(channel)) is not None:
                 job = _job(channel)
-                at = self._get_to(max(at, self._not_before.get(job, at)), [job])
+                at = self._get_to(max(at, self._not_before.get(job, at)), job)
                 due.append((at, place, partial(self._deliver, channel, agenda)))
         at, _, do = min(due, key=lambda each: each[:2], default=(_NEVER, 0, self._calm))
         return max(at, now), do
@@ -293,24 +283,18 @@ class Engine:
         return self._agenda
 
     def _get_to(
-        self, due_at: datetime, *jobs: Sequence[str], trail: timedelta = _TRAIL, late: bool = False
+        self, due_at: datetime, job: str, trail: timedelta = _TRAIL, *, late: timedelta = timedelta()
     ) -> datetime:
-        """Say when the service gets to a job: when it did, if that is on record, else when it is due, or `late`.
+        """Say when the service gets to a job: when it did, if that is on record, else so `late` after it is due.
 
-        It goes by the first of these lists that has a moment on record.
+        Then it did nothing, because of what had happened since, or it is due with other settings only.
         """
-        at = self._awake(max(due_at, self._clock.now()))
-        for names in jobs:
-            coming = [moment for name in names if (moment := self._next_moment(name, at)) - at <= trail]
-            if coming:
-                return min(coming)
-        unfinished = at + trail > self._past.ends_at and any(name in self._moments for names in jobs for name in names)
-        return at + trail if late or unfinished else at  # near the end it may not have got to it yet
-
-    def _next_moment(self, job: str, at: datetime) -> datetime:
-        moments = self._moments.get(job, [])
+        at, moments = self._awake(max(due_at, self._clock.now())), self._moments.get(job, [])
         place = bisect_left(moments, at)
-        return moments[place] if place < len(moments) else _NEVER
+        if place < len(moments) and moments[place] - at <= trail:
+            return moments[place]
+        unfinished = at + trail > self._past.ends_at and bool(moments)  # it may not have got to it yet
+        return at + (trail if unfinished else late)
 
     def _awake(self, at: datetime) -> datetime:
         """Return the first moment from `at` on at which the service was at work."""
@@ -321,12 +305,12 @@ class Engine:
         for watch in self._watches.values():
             await watch.recorder.calm()
 
-    async def _look(self, agenda: Agenda) -> None:
+    async def _look(self, due_at: datetime) -> None:
         await self._pipeline.upkeep.look()
-        now, left = self._clock.now(), (await self._ask()).looks
-        stuck = bool(left) and left[0][0] <= now and left[0][0] == agenda.looks[0][0]
+        now, left = self._clock.now(), (await self._ask()).look_at
+        stuck = left == due_at <= now
         self._patience = 2 * self._patience if stuck else _STORM
-        self._not_before = {_LOOK: now + self._patience} if stuck else {}
+        self._not_before = {Due.LOOK: now + self._patience} if stuck else {}
 
     async def _deliver(self, channel: str, agenda: Agenda) -> None:
         deliverer = self._deliverers[channel]
@@ -381,22 +365,10 @@ class _Looks:
 
 
 def _moments(past: Past) -> dict[str, list[datetime]]:
-    """Return when the service is known to have got to each of its jobs."""
+    """Return when the service got to each of its jobs."""
     found: defaultdict[str, set[datetime]] = defaultdict(set)
-    # What was told in these moments was not told by a look; by when it was written.
-    otherwise = {attempt.ended_at: attempt.ended_at for telling in past.tellings for attempt in telling.attempts}
-    otherwise |= {each.at: each.at for inputs in (past.starts, past.deeds, past.listings) for each in inputs}
-    for batch in past.batches:
-        otherwise |= {look.observation.at: batch.at for look in batch.looks} | {batch.at: batch.at}
-    for told in past.notifications:
-        # What is told of an account calls it by its name.
-        about = [(told.account, told.account if told.subject == told.account_name else told.subject)]
-        if (written_at := otherwise.get(told.recorded_at)) is not None:
-            jobs, at = _after(about), written_at + timedelta.resolution
-        else:
-            jobs, at = [*_told_of(about), *[_CALM] * (told.kind is Kind.CALM)], told.recorded_at
-        for job in jobs:
-            found[job].add(at)
+    for due, moments in past.came_to.items():
+        found[due].update(moments)
     for telling in past.tellings:
         channel = _job(telling.channel)
         found[channel].update(attempt.started_at for attempt in telling.attempts)
@@ -414,16 +386,6 @@ def _absences(past: Past, moments: Mapping[str, Sequence[datetime]]) -> Iterator
         last = max(filter(None, (start.alive_at, signs[place - 1] if place else None)), default=None)
         if last is not None and last < start.at:
             yield last, start.at
-
-
-def _told_of(subjects: Iterable[tuple[str, str]]) -> list[str]:
-    """Name the looks by which these were told of."""
-    return [f"{_LOOK} {account} {subject}" for account, subject in subjects]
-
-
-def _after(subjects: Iterable[tuple[str, str]]) -> list[str]:
-    """Name the looks that came after these were told of by something else."""
-    return [f"{_LOOK} after {account} {subject}" for account, subject in subjects]
 
 
 def _job(channel: str) -> str:

@@ -52,6 +52,7 @@ FIGURES: Counter[str] = Counter()
 
 LINKS = (LINK, replace(LINK, name="icon-ams-02"), replace(LINK, name="icon-fra-01", site="fra-a"))
 STRIDE, CALM = timedelta(seconds=5), timedelta(seconds=15)
+LAG = timedelta(seconds=2)  # until the service looks for what is due
 TICK = timedelta(seconds=1)  # nobody acts in the very moment in which the service works
 DETECTIONS: dict[str, dict[str, object]] = {
     "usual": {},
@@ -263,7 +264,8 @@ class History(RuleBasedStateMachine):
     async def leap(self, bench: Bench, until: datetime) -> None:
         """Let time pass: polls each few seconds, everything else when it is due."""
         while (now := self.clock.now()) < until:
-            self.clock.advance(min(STRIDE, until - now))
+            due_in = max(await self.world._due() - now, timedelta(0))
+            self.clock.advance(min(STRIDE, until - now, due_in + LAG))
             await bench.discovery.tick()
             bench.poller.tick()
             await bench.poller.idle()

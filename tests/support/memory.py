@@ -24,7 +24,7 @@ from notifier.domain.state import State
 from notifier.domain.status import Severity
 from notifier.domain.telling import Heard
 from notifier.errors import ConflictError
-from notifier.ports import Accepted, Claimed, Drill, Fate, Look, Outcome, Promise, Settlement
+from notifier.ports import Accepted, Claimed, Drill, Due, Fate, Look, Outcome, Promise, Settlement
 from tests.support.fakes import FakeClock
 from tests.support.memory_auditing import MemoryAuditing
 from tests.support.memory_ledger import LedgerTables, MemoryLedger
@@ -234,7 +234,10 @@ class MemoryRecord:
     async def listing(self, account: str, listed: Collection[Interconnect] | Cause, at: datetime) -> None:
         """Nobody replays what is in memory."""
 
-    async def start(self, at: datetime, *, remind: timedelta) -> None:
+    async def start(self, at: datetime) -> None:
+        """Nobody replays what is in memory."""
+
+    async def came_to(self, account: str, what: Due, at: datetime) -> None:
         """Nobody replays what is in memory."""
 
     async def transitions(self, transitions: Collection[Transition]) -> None:

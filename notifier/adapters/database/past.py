@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import and_, event, exists, func, insert, or_, select, union_all
+from sqlalchemy import and_, event, exists, func, insert, or_, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,13 +20,11 @@ from notifier.domain.decision import Change
 from notifier.domain.drill import LANES
 from notifier.domain.incident import Acknowledgement
 from notifier.domain.interconnect import Interconnect, Link
-from notifier.domain.notification import Action, Notification
+from notifier.domain.notification import Action
 from notifier.domain.observation import Observation, Seen, Unseen
 from notifier.domain.suppression import Silence
 from notifier.past import Attempt, Batch, Belief, Deed, Listing, Past, Start, Telling
-from notifier.ports import Look, Outcome
-
-_FIRST = 200  # of what is to be looked at
+from notifier.ports import Due, Look, Outcome
 
 
 async def recall(database: SqlDatabase, since: datetime, now: datetime, *, kept: timedelta) -> Past:
@@ -58,10 +56,10 @@ async def read_past(conn: AsyncConnection, since: datetime, until: datetime) -> 
         ends_at=until,
         starts=[_start(row) for row in inputs if row.kind == START],
         listings=[_listing(row) for row in inputs if row.kind == LISTING],
+        came_to={due: sorted({row.at for row in inputs if row.kind == due}) for due in Due},
         batches=await _batches(conn, since, until),
         deeds=await _deeds(conn, since, until),
         silences=await _silences(conn, since),
-        notifications=await _notifications(conn, since),
         tellings=await read_tellings(conn, since),
         beliefs=await _beliefs(conn, since),
         seen=await _seen(conn),
@@ -135,12 +133,6 @@ def _deed(row: Any) -> Deed:
     )
 
 
-async def _notifications(conn: AsyncConnection, since: datetime) -> list[Notification]:
-    n = tables.notifications.c
-    found = await conn.execute(select(n.content).where(n.recorded_at >= since).order_by(n.id))
-    return [rows.to_notification(row.content) for row in found]
-
-
 async def read_tellings(conn: AsyncConnection, since: datetime) -> list[Telling]:
     """Return what was promised to the channels since then, but for drills, in the order in which it was promised."""
     d, n, a = tables.deliveries, tables.notifications, tables.attempts
@@ -205,16 +197,15 @@ async def _seen(conn: AsyncConnection) -> dict[Link, datetime]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agenda:
-    """What is due by time alone: looks and reminders, deliveries by channel; when each link that flaps last changed.
+    """What is due by time alone: the next look, deliveries by channel; when each link that flaps last changed.
 
-    `looks` are the first, each when and at what: account and subject. Each link that flaps comes with itself and its
-    site. `newest` is the last delivery that was promised to each channel.
+    `newest` is the last delivery that was promised to each channel.
     """
 
-    looks: Sequence[tuple[datetime, tuple[str, str]]]
+    look_at: datetime | None
     deliver_at: Mapping[str, datetime]
     newest: Mapping[str, int]
-    flapping: Sequence[tuple[datetime, Sequence[tuple[str, str]]]]
+    flapping: Sequence[datetime]
 
 
 class Workbench(SqlDatabase):
@@ -243,27 +234,19 @@ class Workbench(SqlDatabase):
             other.c.id < d.c.id,
         )
         heads = select(d.c.channel, func.min(d.c.due_at).label("at")).where(pending, ~ahead).group_by(d.c.channel)
-        due = union_all(
-            *(select(at.label("at"), t.account, t.subject).where(at.is_not(None)) for at in (t.look_at, t.remind_at))
-        )
+        looks = select(func.min(t.look_at), func.min(t.remind_at))
         async with connection(self.engine) as conn:
-            looks = (await conn.execute(due.order_by("at").limit(_FIRST))).all()
+            look_at = min(filter(None, (await conn.execute(looks)).one()), default=None)
             deliver_at = {row.channel: row.at for row in await conn.execute(heads)}
             last = select(d.c.channel, func.max(d.c.id).label("id")).group_by(d.c.channel)
             newest = {row.channel: row.id for row in await conn.execute(last)}
-            s, i = tables.states, tables.interconnects
-            same = and_(i.c.account == s.c.account, i.c.name == s.c.name)
-            flaps = select(s.c.account, s.c.name, i.c.site, s.c.changes).join_from(s, i, same).where(s.c.flapping)
-            flapping = (await conn.execute(flaps)).all()
+            s = tables.states.c
+            changes = (await conn.scalars(select(s.changes).where(s.flapping))).all()
         return Agenda(
-            looks=[(row.at, (row.account, row.subject)) for row in looks],
+            look_at=look_at,
             deliver_at=deliver_at,
             newest=newest,
-            flapping=[
-                (datetime.fromisoformat(row.changes[-1]), [(row.account, row.name), (row.account, row.site or "")])
-                for row in flapping
-                if row.changes
-            ],
+            flapping=[datetime.fromisoformat(each[-1]) for each in changes if each],
         )
 
     async def tellings(self) -> list[Telling]:

@@ -1,7 +1,7 @@
 """Queries on what happened: observations, transitions, gaps, incidents."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, insert, select, update
@@ -16,7 +16,7 @@ from notifier.domain.incident import NOBODYS, Incident, IncidentKind, incident_k
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.observation import Cause
 from notifier.domain.status import Severity
-from notifier.ports import Look
+from notifier.ports import Due, Look
 
 LISTING, START = "listing", "start"  # kinds of inputs
 _TOLD = ("number", "change", "before", "after", "reason", "last_seen_before", "first_seen_at", "unobserved", "flapping")
@@ -49,12 +49,16 @@ class SqlRecord:
         )
         await self._conn.execute(_INPUT, {"at": at, "kind": LISTING, "account": account, "content": content})
 
-    async def start(self, at: datetime, *, remind: timedelta) -> None:
+    async def start(self, at: datetime) -> None:
         """Keep that a process looks at everything anew."""
-        seen, next_reminder = (await self._conn.execute(_SIGNS_OF_LIFE)).one()
-        alive = max((sign for sign in (seen, next_reminder and next_reminder - remind) if sign), default=None)
+        signs = (await self._conn.execute(_SIGNS_OF_LIFE)).one()
+        alive = max(filter(None, signs), default=None)
         content = {"alive": alive and alive.isoformat()}
         await self._conn.execute(_INPUT, {"at": at, "kind": START, "account": NOBODYS, "content": content})
+
+    async def came_to(self, account: str, what: Due, at: datetime) -> None:
+        """Keep when what is due by time alone was done."""
+        await self._conn.execute(_INPUT, {"at": at, "kind": what, "account": account, "content": {}})
 
     async def transitions(self, transitions: Collection[Transition]) -> None:
         """Keep transitions."""
@@ -135,7 +139,7 @@ _OBSERVATIONS = insert(tables.observations).returning(tables.observations)
 _INPUT = insert(tables.inputs)
 _SIGNS_OF_LIFE = select(
     select(func.max(tables.states.c.last_seen_at)).scalar_subquery(),
-    select(func.max(tables.told.c.remind_at)).scalar_subquery(),
+    select(func.max(tables.inputs.c.at)).scalar_subquery(),
 )
 _TRANSITIONS = insert(tables.transitions).returning(tables.transitions)
 _GAPS = insert(tables.gaps).returning(tables.gaps)

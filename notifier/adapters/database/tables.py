@@ -377,7 +377,7 @@ acts = Table(
     Index(None, "target"),
 )
 
-# What else came from outside: listings that changed something, and the starts of the service. For replays.
+# What else a replay goes by: listings that changed something, starts, and when what is due by time alone was done.
 inputs = Table(
     "inputs",
     metadata,
