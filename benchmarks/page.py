@@ -92,6 +92,7 @@ async def measure(links: int, sites: int, interval_s: int, rounds: int) -> dict[
         "sites": sites * _ACCOUNTS,
         "first_byte_p50_ms": quantile(readers.first_byte_ms, 0.5, 1),
         "first_byte_p95_ms": quantile(readers.first_byte_ms, 0.95, 1),
+        "first_byte_max_ms": round(max(readers.first_byte_ms), 1),
         "kib": median([count / 1024 for count in readers.bytes], 1),
         "polls_a_second": median(polls[False], 1),
         "polls_a_second_with_readers": median(polls[True], 1),

@@ -33,7 +33,7 @@ _LONGEST = timedelta(days=365)  # of a silence
 _NAME, _COMMENT = 100, 500  # letters
 _FIELDS = 20
 _REST = 9  # times as long as it took to make a board it is good: never more than a tenth of the time goes into it
-_PATIENCE_S = 0.15  # for a new board, if there is an older one that did not take longer either, and is not older than
+_PATIENCE_S = 0.05  # for a new board, if there is an older one that did not take longer either, and is not older than
 _OLDEST_S = 60  # who looks with a script looks again until the board is newer than what happened
 READY_EVERY = timedelta(seconds=_OLDEST_S * 3 / 4)  # before the last one is too old
 
