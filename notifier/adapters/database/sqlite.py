@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Self
 
@@ -26,8 +25,9 @@ class Connection(aiosqlite.Connection):
     """Of aiosqlite's, what SQLAlchemy calls; the thread does everything in the order in which it was asked."""
 
     def __init__(self, *where: Any, **how: Any) -> None:
-        super().__init__(partial(sqlite3.connect, *where, **how), _CHUNK)
-        self.worker = self._thread = Thread(target=_work, args=(self._tx,), daemon=True)
+        super().__init__(partial(self._open, *where, **how), _CHUNK)
+        self.worker = self._thread = Thread(target=self._work, daemon=True)
+        self._opened: sqlite3.Connection | None = None  # who asked for it may be gone before it is there
         self._touched = False  # since the last commit or rollback, even if who asked did not wait for the answer
 
     def cursor(self) -> "_Cursor":  # type: ignore[override]  # aiosqlite's has to be waited for
@@ -60,20 +60,25 @@ class Connection(aiosqlite.Connection):
         self._touched = True
         return await self._execute(execute)  # type: ignore[no-untyped-call,no-any-return]
 
+    def _open(self, *where: Any, **how: Any) -> sqlite3.Connection:
+        self._opened = sqlite3.connect(*where, **how)
+        return self._opened
 
-def _work(orders: SimpleQueue[tuple[asyncio.Future[Any] | None, Callable[[], Any]]]) -> None:
-    """Do what is asked for, in order, until the end; where a loop is closed by then, nobody is left to be answered."""
-    done: Any = None
-    while done is not _STOP_RUNNING_SENTINEL:
-        asking, do = orders.get()
-        answer: Callable[[asyncio.Future[Any], Any], None] = set_result
-        try:
-            done = do()
-        except BaseException as error:  # noqa: BLE001 - it is for who asked
-            answer, done = set_exception, error
-        if asking is not None:
-            with suppress(RuntimeError):
-                asking.get_loop().call_soon_threadsafe(answer, asking, done)
+    def _work(self) -> None:
+        """Do what is asked for, in order, until the end; where a loop is closed by then, nobody is to be answered."""
+        done: Any = None
+        while done is not _STOP_RUNNING_SENTINEL:
+            asking, do = self._tx.get()
+            answer: Callable[[asyncio.Future[Any], Any], None] = set_result
+            try:
+                done = do()
+            except BaseException as error:  # noqa: BLE001 - it is for who asked
+                answer, done = set_exception, error
+            if asking is not None:
+                with suppress(RuntimeError):
+                    asking.get_loop().call_soon_threadsafe(answer, asking, done)
+        if self._opened is not None:
+            self._opened.close()
 
 
 class _Cursor:

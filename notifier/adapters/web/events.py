@@ -113,13 +113,14 @@ class Events:
                 feed = await seen.events(feed.cursor)
                 for event in feed.events:
                     yield self._shown(event)
+            async for event in self._live(stream, feed.place):
+                visible = event if seen is self._backing.insight else public_event(event)
+                if visible is not None:
+                    yield self._shown(visible)
         except DatabaseError as error:
             _log.warning("a stream of events ended", extra={"fields": {"cause": str(error)}})
-            return
-        async for event in self._live(stream, feed.place):
-            visible = event if seen is self._backing.insight else public_event(event)
-            if visible is not None:
-                yield self._shown(visible)
+        finally:
+            self._streams.discard(stream)  # now, whatever still holds it
 
     async def _live(self, stream: _Stream, place: tuple[int, int]) -> AsyncIterator[EventEntry]:
         """Yield what comes after a place, until it is time to come back."""
