@@ -12,7 +12,7 @@ help:
 	@echo "make test-chaos three replicas while everything fails at random (SECONDS=600, NOTIFIER_TEST_SEED=…)"
 	@echo "make audit   known vulnerabilities in what is locked to run (needs the network)"
 	@echo "make test-property  500 random histories of 40 steps each (about an hour)"
-	@echo "make test-replay  300 random histories replayed with unchanged settings (about an hour)"
+	@echo "make test-replay  300 random histories replayed with unchanged settings (about 20 minutes)"
 	@echo "make bench   every measurement in its short form (about 15 minutes); LONG=1: whole; NAME=cost: that one"
 	@echo "make check   format, lint, types, contracts, schema, quick tests"
 	@echo "make format | schema | lock | clean"

@@ -339,5 +339,5 @@ def test_a_loop_that_ends_while_its_statement_is_under_way_leaves_no_fault_behin
     conn.stop()
     loop.close()
     ended.set()
-    conn.worker.join(10)
-    assert not conn.worker.is_alive()
+    conn._thread.join(10)
+    assert not conn._thread.is_alive()

@@ -1,4 +1,7 @@
-"""aiosqlite with one trip to its thread for each statement, where it takes four: cursor, statement, rows, end."""
+"""aiosqlite with one trip to its thread for each statement, where it takes four: cursor, statement, rows, end.
+
+The thread may outlive the loop that asked, and closes what it opened.
+"""
 
 import asyncio
 import sqlite3
@@ -26,7 +29,7 @@ class Connection(aiosqlite.Connection):
 
     def __init__(self, *where: Any, **how: Any) -> None:
         super().__init__(partial(self._open, *where, **how), _CHUNK)
-        self.worker = self._thread = Thread(target=self._work, daemon=True)
+        self._thread = Thread(target=self._work, daemon=True)
         self._opened: sqlite3.Connection | None = None  # who asked for it may be gone before it is there
         self._touched = False  # since the last commit or rollback, even if who asked did not wait for the answer
 
