@@ -2,15 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database.moment import Moment
 from notifier.adapters.database.tables import budgets
+from notifier.adapters.database.upserting import inserting
 from notifier.domain.budget import CommonBudget
 
 
@@ -26,7 +24,7 @@ class SqlBudgets:
         """Return the budgets by credential, held against other writers, and the database's time."""
         new = [{"credential": credential, "taken": []} for credential in sorted(credentials)]
         if new:
-            await self._conn.execute(self._insert().on_conflict_do_nothing(), new)
+            await self._conn.execute(inserting(budgets, postgresql=self._postgresql).on_conflict_do_nothing(), new)
         query = select(budgets).where(budgets.c.credential.in_(list(credentials)))
         # Always in the same order, so that two writers can't wait for each other.
         found = await self._conn.execute(query.order_by(budgets.c.credential).with_for_update())
@@ -49,9 +47,6 @@ class SqlBudgets:
             for credential, budget in common.items()
         ]
         if rows:
-            writing = self._insert()
+            writing = inserting(budgets, postgresql=self._postgresql)
             new = {name: writing.excluded[name] for name in ("taken", "blocked_until")}
             await self._conn.execute(writing.on_conflict_do_update(index_elements=["credential"], set_=new), rows)
-
-    def _insert(self) -> Any:
-        return postgresql_insert(budgets) if self._postgresql else sqlite_insert(budgets)

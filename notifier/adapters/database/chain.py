@@ -19,14 +19,13 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import tables
 from notifier.adapters.database.entering import entry_of
 from notifier.adapters.database.rows import Values, values
 from notifier.adapters.database.tables import chain, deliveries, heads, notifications, observations, unsealed
+from notifier.adapters.database.upserting import inserting
 from notifier.domain.chain import Entry, EntryKind, Head, Run, joined
 from notifier.ports import Outcome
 
@@ -90,7 +89,7 @@ class SqlChain:
         mine = select(heads).where(heads.c.account == account).with_for_update(skip_locked=not wait)
         row = (await self._conn.execute(mine)).one_or_none()
         if row is None:
-            making = postgresql_insert(heads) if self._postgresql else sqlite_insert(heads)
+            making = inserting(heads, postgresql=self._postgresql)
             await self._conn.execute(making.on_conflict_do_nothing(), values(Head(account=account)))
             row = (await self._conn.execute(mine)).one_or_none()
         return None if row is None else to_head(row)

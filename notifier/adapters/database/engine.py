@@ -3,11 +3,10 @@
 import fcntl
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import asyncpg
 from sqlalchemy import URL, event, exc, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -22,21 +21,9 @@ from notifier.errors import (
 )
 
 _BUSY_TIMEOUT_MS = 5_000
-_CONNECT_TIMEOUT_S = 5
-_ANSWER_TIMEOUT_S = 30
-_GOODBYE_S = 0.5  # from each connection, one after the other: a stop must not wait for a server that says nothing
-_STATEMENT_MS = 25_000  # the server gives up first: it knows better what it is doing
-FROZEN_MS = 15_000  # without a statement within a transaction; the network is never used inside one
-_BOUNDS = (
-    f" SET LOCAL statement_timeout = {_STATEMENT_MS}; SET LOCAL idle_in_transaction_session_timeout = {FROZEN_MS};"
-)
 _POOL, _READERS = 5, 2
-# Nothing outlives its transaction on a connection that may be a pooler's (ADR 10): neither asyncpg keeps named
-# statements, nor SQLAlchemy.
-_UNNAMED = {"timeout": _CONNECT_TIMEOUT_S, "statement_cache_size": 0, "prepared_statement_cache_size": 0}
 _REFUSALS = (exc.DataError, exc.IntegrityError, exc.ProgrammingError)
 _REFUSAL_CLASSES = {"22", "23", "42"}  # of PostgreSQL's codes: data, constraints, statements
-_OPTIONS = {"host", "ssl"}  # after the ? of a postgresql:// URL
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -46,10 +33,7 @@ def open_engine(url: str) -> AsyncEngine:
         case "sqlite":
             return _sqlite(parsed)
         case "postgresql":
-            if strangers := sorted(parsed.query.keys() - _OPTIONS):
-                expected = " or ".join(sorted(_OPTIONS))
-                raise ConfigurationError([f"database: found the option {', '.join(strangers)}, expected {expected}"])
-            return _postgresql(parsed)
+            return _postgresql(parsed, _POOL)
         case other:
             raise ConfigurationError([f"database: found {other}://, expected sqlite:///… or postgresql://…"])
 
@@ -62,42 +46,8 @@ def open_reading_engine(url: str) -> AsyncEngine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, size=_READERS, begin="BEGIN", pragmas=("query_only=ON",))
-    engine = _postgresql(parsed, size=_READERS)
+    engine = _postgresql(parsed, _READERS)
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-
-
-class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    """Sets bounds to each transaction as it begins, in the same breath.
-
-    A process that freezes in a transaction loses it, with the locks that others wait for. Bounds set for a session
-    would, behind a pooler, be another client's with the next transaction; some poolers refuse those that are asked
-    for while connecting.
-    """
-
-    async def execute(self, query: str, *args: Any, **options: Any) -> str:
-        """Run a statement; one that ends a transaction in vain is waited for no longer than a goodbye."""
-        if query.startswith("BEGIN"):
-            query += _BOUNDS
-        elif query.startswith("ROLLBACK"):
-            options["timeout"] = _GOODBYE_S
-        done: str = await super().execute(query, *args, **options)
-        return done
-
-    async def close(self, *, timeout: float = _GOODBYE_S) -> None:  # noqa: ASYNC109 - as its parent
-        """Say goodbye, and wait a moment for the server's; whatever comes of it, the connection is closed."""
-        with suppress(TimeoutError):
-            await super().close(timeout=min(timeout, _GOODBYE_S))
-
-
-def _postgresql(url: URL, size: int = _POOL) -> AsyncEngine:
-    bounds = {"command_timeout": _ANSWER_TIMEOUT_S, "connection_class": _Connection}
-    return create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
-        pool_size=size,
-        max_overflow=0,
-        pool_pre_ping=True,
-        connect_args=_UNNAMED | bounds,
-    )
 
 
 @asynccontextmanager
@@ -107,12 +57,20 @@ async def unbounded(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         async with connection(engine) as conn:
             yield conn
         return
-    patient = create_async_engine(engine.url, connect_args=_UNNAMED)
+    from notifier.adapters.database import postgresql  # noqa: PLC0415 - as below
+
+    patient = postgresql.open_unbounded(engine.url)
     try:
         async with connection(patient) as conn:
             yield conn
     finally:
         await patient.dispose()
+
+
+def _postgresql(url: URL, size: int) -> AsyncEngine:
+    from notifier.adapters.database import postgresql  # noqa: PLC0415 - five megabytes that SQLite has no need of
+
+    return postgresql.open_engine(url, size)
 
 
 def _sqlite(

@@ -5,13 +5,13 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import schema
-from notifier.adapters.database.engine import FROZEN_MS
+from notifier.adapters.database.bounds import FROZEN_MS
 from notifier.adapters.database.moment import Moment
 from notifier.adapters.database.tables import HEAD, leases, replicas
+from notifier.adapters.database.upserting import inserting
 from notifier.ports import Configured, Replica, Roster
 
 _FORGOTTEN = timedelta(hours=1)
@@ -52,7 +52,7 @@ class SqlLeases:
             "channels": {name: asdict(channel) for name, channel in replica.channels.items()},
             "seen_at": now,
         }
-        writing = insert(replicas).values(row)
+        writing = inserting(replicas, postgresql=True).values(row)
         await self._conn.execute(writing.on_conflict_do_update(index_elements=["name"], set_=row))
         newest = (await self._conn.execute(select(schema.VERSION.c.version_num))).scalar_one()
         alive = select(replicas).where(replicas.c.seen_at > now - span)
@@ -102,7 +102,7 @@ class SqlLeases:
             return {}
         now = await self._moment(self._conn)
         new = [{"account": account, "fence": 0, "until_at": now} for account in sorted(accounts)]
-        await self._conn.execute(insert(leases).on_conflict_do_nothing(), new)
+        await self._conn.execute(inserting(leases, postgresql=True).on_conflict_do_nothing(), new)
         free = (
             select(leases.c.account)
             .where(leases.c.account.in_(list(accounts)))

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -24,13 +23,12 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows, tables
 from notifier.adapters.database.entering import Entering
 from notifier.adapters.database.journal import Journal
+from notifier.adapters.database.upserting import replacing
 from notifier.domain.chain import EntryKind
 from notifier.domain.condition import Condition
 from notifier.domain.incident import NOBODYS, Acknowledgement, Subject, key_of
@@ -238,7 +236,7 @@ class SqlLedger:
 
     async def _replace(self, table: Table, values: list[rows.Values]) -> None:
         if values:
-            await self._conn.execute(_replacing(table, postgresql=self._postgresql), values)
+            await self._conn.execute(replacing(table, postgresql=self._postgresql), values)
 
 
 def _parts(items: Collection[Any]) -> list[list[Any]]:
@@ -266,14 +264,6 @@ def _same(one: Table, other: Table) -> ColumnElement[bool]:
 
 
 # Put together once: that takes longer than to run them.
-
-
-@cache
-def _replacing(table: Table, *, postgresql: bool) -> Any:
-    making = postgresql_insert(table) if postgresql else sqlite_insert(table)
-    key = [column.name for column in table.primary_key]
-    rest = {column.name: making.excluded[column.name] for column in table.c if column.name not in key}
-    return making.on_conflict_do_update(index_elements=key, set_=rest)
 
 
 def _of_subjects(table: Table) -> Select[Any]:

@@ -8,12 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, Table, Text, bindparam, cast, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notifier.adapters.database import rows
 from notifier.adapters.database.tables import UtcDateTime, interconnects, states, views
+from notifier.adapters.database.upserting import replacing
 from notifier.domain.blindness import Extent, View
 from notifier.domain.interconnect import Interconnect
 from notifier.domain.listing import Known
@@ -59,8 +58,7 @@ class SqlWatched:
             for link in links
         ]
         if values:
-            insert = _insert(table, postgresql=self._postgresql)
-            await self._conn.execute(insert.on_conflict_do_update(**_replacing(insert, table)), values)
+            await self._conn.execute(replacing(table, postgresql=self._postgresql), values)
 
     async def states(self, account: str, names: Collection[str]) -> dict[str, State]:
         """Return the stored states by name."""
@@ -203,9 +201,8 @@ def _members(*, postgresql: bool) -> Select[Any]:
 
 @cache
 def _saving(table: Table, *, postgresql: bool) -> Any:
-    insert = _insert(table, postgresql=postgresql)
-    newer = table.c.version == insert.excluded.version - 1
-    return insert.on_conflict_do_update(**_replacing(insert, table), where=newer).returning(table.c.version)
+    newer = replacing(table, postgresql=postgresql, only=lambda new: table.c.version == new.version - 1)
+    return newer.returning(table.c.version)
 
 
 def _named(column: ColumnElement[Any], *, postgresql: bool) -> ColumnElement[bool]:
@@ -214,13 +211,3 @@ def _named(column: ColumnElement[Any], *, postgresql: bool) -> ColumnElement[boo
         return column == func.any(bindparam("names", type_=ARRAY(Text)))
     listed = func.json_each(bindparam("names", type_=Text)).table_valued("value")
     return column.in_(select(listed.c.value))
-
-
-def _insert(table: Table, *, postgresql: bool) -> Any:
-    return postgresql_insert(table) if postgresql else sqlite_insert(table)
-
-
-def _replacing(insert: Any, table: Table) -> dict[str, Any]:
-    key = list(table.primary_key)
-    rest = {column.name: insert.excluded[column.name] for column in table.c if column not in key}
-    return {"index_elements": key, "set_": rest}
