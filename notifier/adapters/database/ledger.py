@@ -111,12 +111,7 @@ class SqlLedger:
 
     async def due(self, now: datetime) -> list[Subject]:
         """Return the subjects of which something is to be looked at again."""
-        return await self._subjects(tables.told.c.look_at <= now)
-
-    async def _subjects(self, these: ColumnElement[bool]) -> list[Subject]:
-        t = tables.told.c
-        query = select(t.kind, t.account, t.subject).distinct().where(these)
-        return [rows.to_subject(row) for row in await self._conn.execute(query)]
+        return [rows.to_subject(row) for row in await self._conn.execute(_DUE, {"now": now})]
 
     async def look_again(self, now: datetime, *, channel: str | None = None, subject: Subject | None = None) -> None:
         """Have everything that is kept back looked at again."""
@@ -143,7 +138,7 @@ class SqlLedger:
 
     async def reminders(self, now: datetime) -> list[Subject]:
         """Return the subjects of which somebody is to be reminded."""
-        return await self._subjects(tables.told.c.remind_at <= now)
+        return [rows.to_subject(row) for row in await self._conn.execute(_REMINDERS, {"now": now})]
 
     async def silences(self, at: datetime) -> list[Silence]:
         """Return the silences that hold at a moment."""
@@ -277,6 +272,9 @@ _AT_SITES = select(tables.conditions).where(
 )
 _CONDITIONS = _of_subjects(tables.conditions)
 _TOLD = _of_subjects(tables.told)
+_NAMES = select(*(tables.told.c[name] for name in _SUBJECT)).distinct()
+_DUE = _NAMES.where(tables.told.c.look_at <= bindparam("now"))
+_REMINDERS = _NAMES.where(tables.told.c.remind_at <= bindparam("now"))
 _ACT = insert(tables.acts).returning(tables.acts)
 _SILENCES = (
     select(tables.silences)
