@@ -86,7 +86,7 @@ class Announcer:
             replace(each, sighted_at=min(seen[each.condition.subject.name], default=None))
             for each in await self._look_at(work, sites, now)
         ]
-        await self._teller.tell(work, self._account, news, now, notices)
+        await self._teller.tell(work, self._account, news, now, notices, sites)
 
     async def calm(self, work: UnitOfWork, before: State, after: State, link: Interconnect, now: datetime) -> None:
         """Tell that a link flaps no more, and what it has come to (R10). The state is saved already."""

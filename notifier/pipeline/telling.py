@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from notifier.domain import words
 from notifier.domain.backoff import gives_up_at
@@ -15,6 +16,7 @@ from notifier.domain.condition import Condition
 from notifier.domain.incident import IncidentKind, Subject, key_of
 from notifier.domain.notification import Action, Kind, Notification
 from notifier.domain.routing import Reach
+from notifier.domain.site import Site
 from notifier.domain.telling import Told, Verdict, judge
 from notifier.pipeline.standing import HOLD, Rules, Standing
 from notifier.ports import Channel, Clock, Promise, UnitOfWork
@@ -118,19 +120,25 @@ class Teller:
         self._machine = machine
 
     async def tell(
-        self, work: UnitOfWork, account: str, news: Sequence[News], now: datetime, notices: Sequence[News] = ()
+        self,
+        work: UnitOfWork,
+        account: str,
+        news: Sequence[News],
+        now: datetime,
+        notices: Sequence[News] = (),
+        sites: Mapping[str, Site] = MappingProxyType({}),
     ) -> bool:
         """Record news of an account and promise what follows; `notices` tell something that changes no condition.
 
-        Of one subject at most one piece of news at a time. The account's ledger is locked. True if something was
-        promised.
+        Of one subject at most one piece of news at a time. The account's ledger is locked. `sites` are those of them
+        that this transaction has read already. True if something was promised.
         """
         draft = _Draft()
         fresh = {each.condition.subject: draft.carry(each.notification) for each in news}
         draft.sighted = {fresh[n.condition.subject]: n.sighted_at for n in news if n.sighted_at is not None}
         changed = {each.condition.subject: each.condition for each in news}
         beside = await work.ledger.conditions(account, [each.condition.subject for each in notices], ())
-        standing = await self._standing(work, account, [*beside, *changed.values()], now)
+        standing = await self._standing(work, account, [*beside, *changed.values()], now, sites)
         told = await _told_by(work, account, standing.conditions)
         await self._settle(work, draft, standing, self._cases(standing, told, fresh))
         for notice in notices:
@@ -175,9 +183,17 @@ class Teller:
             draft.promise(draft.carry(reminder), promise)
         return await draft.write(work, {}, now)
 
-    async def _standing(self, work: UnitOfWork, account: str, about: Sequence[Condition], now: datetime) -> Standing:
+    async def _standing(
+        self,
+        work: UnitOfWork,
+        account: str,
+        about: Sequence[Condition],
+        now: datetime,
+        sites: Mapping[str, Site] = MappingProxyType({}),
+    ) -> Standing:
         """Read everything that lies at the sites of these conditions; they themselves are as they are given."""
         names = {c.site for c in about if c.site is not None}
+        unread = names - sites.keys()
         conditions = {c.subject: c for c in (*await work.ledger.conditions(account, (), names), *about)}
         calendar = now if self._machine is None else self._machine.now()
         return Standing(
@@ -186,7 +202,7 @@ class Teller:
             rules=self.rules,
             silences=await work.ledger.silences(calendar),
             conditions=conditions,
-            sites=await work.watched.sites(account, names) if names else {},
+            sites={**sites, **(await work.watched.sites(account, unread) if unread else {})},
             incidents=await work.record.incidents([c.key for c in conditions.values() if c.key is not None]),
         )
 

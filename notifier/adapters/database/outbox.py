@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     FromClause,
     Integer,
     Row,
@@ -110,9 +111,8 @@ class SqlOutbox:
 
     async def sent(self, channel: str, *, since: datetime, now: datetime) -> list[Sent]:
         """Return the channel's messages since then; each lane that is being sent now counts as one of this moment."""
-        messages = await self._conn.execute(_MESSAGES, {"whose": channel, "since": since})
-        under_way = await self._conn.execute(_UNDER_WAY, {"whose": channel, "now": now})
-        return [Sent(at=row.at, lanes=row.lanes) for row in messages] + [Sent(at=now) for _ in under_way]
+        found = await self._conn.execute(_MESSAGES, {"whose": channel, "since": since, "now": now})
+        return [Sent(at=row.at, lanes=row.lanes) for row in found]
 
     async def claim(
         self, channel: str, *, whole: bool, lanes: int | None, now: datetime, until: datetime, owner: str
@@ -131,7 +131,7 @@ class SqlOutbox:
             _LEASE, {"ids": [row.id for row in found], "until": until, "owner": owner, **these}
         )
         ours = set(leased.scalars())
-        return await self._with_words([row for row in found if row.id in ours])
+        return [_claimed(row, rows.to_notification(row.content)) for row in found if row.id in ours]
 
     async def renew(self, ids: Collection[int], *, until: datetime, owner: str) -> None:
         """Lease anew what the owner still has leased."""
@@ -324,8 +324,9 @@ def _due() -> Select[Any]:
         .subquery()
     )
     return (
-        select(head)
+        select(head, notifications.c.content)
         .join(lanes, head.c.id == lanes.c.head)
+        .join(notifications, notifications.c.id == head.c.notification)
         .where(head.c.settled_at.is_(None), _free(head.c.leased_until), head.c.due_at <= bindparam("now"))
         .order_by(lanes.c.urgency, lanes.c.head)
         .limit(bindparam("at_most", type_=Integer))
@@ -333,23 +334,23 @@ def _due() -> Select[Any]:
     )
 
 
-def _messages() -> Select[Any, int]:
-    """When the channel's messages went out, and of how many lanes each told; a drill makes no storm."""
+def _messages() -> CompoundSelect[Any, int]:
+    """When the channel's messages went out, and of how many lanes each told; a drill makes no storm.
+
+    Each lane that is being sent is one of this moment.
+    """
     d, a = deliveries.c, attempts.c
-    return (
+    ours = and_(d.channel == bindparam("whose"), d.lane.not_like(f"{LANES}%"))
+    sent = (
         select(func.max(a.started_at).label("at"), func.count(d.lane.distinct()).label("lanes"))
         .join_from(attempts, deliveries, d.id == a.delivery)
-        .where(a.started_at > bindparam("since"), d.channel == bindparam("whose"), a.message.is_not(None))
-        .where(d.lane.not_like(f"{LANES}%"))
+        .where(ours, a.started_at > bindparam("since"), a.message.is_not(None))
         .group_by(a.message)
     )
-
-
-def _under_way() -> Select[Any]:
-    """The lanes that are being sent."""
-    d = deliveries.c
-    leased = and_(d.channel == bindparam("whose"), d.outcome == Outcome.PENDING, d.leased_until > bindparam("now"))
-    return select(d.lane).distinct().where(leased, d.lane.not_like(f"{LANES}%"))
+    leased = and_(d.outcome == Outcome.PENDING, d.leased_until > bindparam("now"))
+    now = bindparam("now", type_=d.leased_until.type)
+    under_way = select(now, literal(1)).where(ours, leased).group_by(d.lane)
+    return sent.union_all(under_way)
 
 
 _SAY = insert(notifications).returning(notifications, sort_by_parameter_order=True)
@@ -359,7 +360,6 @@ _WORDS = select(notifications.c.id, notifications.c.content).where(
     notifications.c.id.in_(bindparam("ids", expanding=True))
 )
 _MESSAGES = _messages()
-_UNDER_WAY = _under_way()
 _ANY_DUE = exists().where(
     deliveries.c.outcome == Outcome.PENDING,
     deliveries.c.channel == bindparam("whose"),
@@ -393,7 +393,13 @@ _IN_LANES = deliveries.c.lane.in_(bindparam("lanes", expanding=True))
 _PASSED = _passed()
 _PASSING = _queue(_waiting(deliveries), _IN_LANES)
 _DUE = _due()
-_HELD = select(deliveries).where(_waiting(deliveries), _IN_LANES).order_by(deliveries.c.id).limit(_AT_MOST)
+_HELD = (
+    select(deliveries, notifications.c.content)
+    .join(notifications, notifications.c.id == deliveries.c.notification)
+    .where(_waiting(deliveries), _IN_LANES)
+    .order_by(deliveries.c.id)
+    .limit(_AT_MOST)
+)
 _LEASE = (
     update(deliveries)
     .where(deliveries.c.id.in_(bindparam("ids", expanding=True)), _waiting(deliveries))
