@@ -16,12 +16,12 @@ from benchmarks.subjects import Subject, at_work, bare_loop, folder, polled, set
 
 _INTERVAL_S = 10
 _PER_ACCOUNT = 1000
-_SIZES, _WINDOWS = (20, 200, 1000, 10_000), 6
-_SHORT_SIZES, _SHORT_WINDOWS = (20, 1000), 2
+_CASES, _WINDOWS = ((20, True), (200, True), (1000, True), (1000, False), (10_000, True)), 6  # links, with the page
+_SHORT_CASES, _SHORT_WINDOWS = ((20, True), (1000, True), (1000, False)), 2
 
 
-async def measure(links: int, windows: int) -> dict[str, Any]:
-    """Measure one size: each window is one interval, so that it holds one poll of each link."""
+async def measure(links: int, windows: int, *, page: bool) -> dict[str, Any]:
+    """Measure one size, with the status `page` or without; each window is one interval: one poll of each link."""
     count = max(1, links // _PER_ACCOUNT)
     accounts = [f"service-{place}" for place in range(count)]
     answerer = Answerer()
@@ -32,7 +32,8 @@ async def measure(links: int, windows: int) -> dict[str, Any]:
         answerer.add(loop, links, 1)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(answerer.running())
-        path = settings(stack.enter_context(folder()), answerer, accounts, interval=f"{_INTERVAL_S}s")
+        web: dict[str, Any] = {} if page else {"web": {"listen": None}}
+        path = settings(stack.enter_context(folder()), answerer, accounts, interval=f"{_INTERVAL_S}s", **web)
         service = await stack.enter_async_context(at_work(Subject(path)))
         await polled(answerer, accounts, 2 * links)
         measured: dict[str, tuple[Process, list[str]]] = {"service": (service.process, accounts)}
@@ -47,16 +48,16 @@ async def measure(links: int, windows: int) -> dict[str, Any]:
             for name, each in measured.items():
                 cpu_s, polls = _read(answerer, *each)
                 costs[name].append((cpu_s - before[name][0]) / (polls - before[name][1]) * 1000)
-        return _row(links, costs, service.process, measured["httpx"][0])
+        row = _row(costs, service.process, measured["httpx"][0])
+    return {"links": links, "status_page": "yes" if page else "no"} | row
 
 
 def _read(answerer: Answerer, process: Process, accounts: list[str]) -> tuple[float, int]:
     return process.cpu_s, sum(answerer.asked[account] for account in accounts)
 
 
-def _row(links: int, costs: dict[str, list[float]], service: Process, bare: Process) -> dict[str, Any]:
+def _row(costs: dict[str, list[float]], service: Process, bare: Process) -> dict[str, Any]:
     return {
-        "links": links,
         "service_s_per_1000": median(costs["service"]),
         "bare_httpx_s_per_1000": median(costs["httpx"]),
         "bare_transport_s_per_1000": median(costs["transport"]),
@@ -68,10 +69,10 @@ def _row(links: int, costs: dict[str, list[float]], service: Process, bare: Proc
 
 
 async def main() -> None:
-    """Measure every size."""
+    """Measure every case."""
     pin(OTHER)
-    sizes, windows = (_SHORT_SIZES, _SHORT_WINDOWS) if is_short() else (_SIZES, _WINDOWS)
-    rows = [await measure(links, windows) for links in sizes]
+    cases, windows = (_SHORT_CASES, _SHORT_WINDOWS) if is_short() else (_CASES, _WINDOWS)
+    rows = [await measure(links, windows, page=page) for links, page in cases]
     publish("cost", rows, interval=f"{_INTERVAL_S} s", windows=windows)
 
 

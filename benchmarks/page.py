@@ -72,9 +72,7 @@ async def measure(links: int, sites: int, interval_s: int, rounds: int) -> dict[
         answerer.set(each[:_DOWN], "Down")
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(answerer.running())
-        path = settings(
-            stack.enter_context(folder()), answerer, accounts, interval=f"{interval_s}s", web={"listen": "127.0.0.1:0"}
-        )
+        path = settings(stack.enter_context(folder()), answerer, accounts, interval=f"{interval_s}s")
         service = await stack.enter_async_context(at_work(Subject(path)))
         await polled(answerer, accounts, 2 * links * _ACCOUNTS)
         readers = Readers(f"http://{await _address(service)}/")

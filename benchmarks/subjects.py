@@ -54,7 +54,8 @@ def settings(
         channels or {"nobody": "json://127.0.0.1:9/"},
         accounts=[{"id": account, "name": account, "token": TOKEN.format(account=account)} for account in accounts],
         cloudflare={"url": answerer.url, "rate_limit": {"requests": 1_000_000, "per": "1s", "share": 1}},
-        **{"poll": {"interval": interval}, "detection": {}, "replicas": {}, **more},  # not hurried as for tests
+        # Not hurried as for tests, and with the status page, at a port that is free.
+        **{"poll": {"interval": interval}, "detection": {}, "replicas": {}, "web": {"listen": "127.0.0.1:0"}, **more},
     )
 
 
