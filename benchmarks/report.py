@@ -80,7 +80,7 @@ def _latency(axes: Axes, kept: dict[str, Line]) -> None:
 
 
 def _memory(axes: Axes, kept: dict[str, Line]) -> None:
-    rows = kept["cost"]["rows"]
+    rows = [row for row in kept["cost"]["rows"] if row["status_page"] == "yes"]
     links = [row["links"] for row in rows]
     axes.plot(links, [row["service_rss_mb"] for row in rows], marker="o", label="service")
     axes.plot(links, [row["bare_rss_mb"] for row in rows], marker="o", label="bare loop")
