@@ -108,10 +108,11 @@ def test_every_phrase_of_the_log_is_explained() -> None:
 @pytest.mark.parametrize(
     ("commands", "not_theirs"),
     [
-        ("run check", "uvicorn starlette prometheus_client"),  # only who listens waits for the web server
+        # Only who listens waits for the web server, only who has PostgreSQL for its driver.
+        ("run check", "uvicorn starlette prometheus_client asyncpg sqlalchemy.dialects.postgresql"),
         (
             "look deliveries explain ack silence verify evidence",
-            "uvicorn starlette prometheus_client aiohttp httpx apprise apscheduler",
+            "uvicorn starlette prometheus_client aiohttp httpx apprise apscheduler asyncpg",
         ),
     ],
 )
