@@ -130,8 +130,8 @@ class Teller:
     ) -> bool:
         """Record news of an account and promise what follows; `notices` tell something that changes no condition.
 
-        Of one subject at most one piece of news at a time. The account's ledger is locked. `sites` are those of them
-        that this transaction has read already. True if something was promised.
+        Of one subject at most one piece of news at a time. The account's ledger is locked. `sites`: those that this
+        transaction has read already, as they are now. True if something was promised.
         """
         draft = _Draft()
         fresh = {each.condition.subject: draft.carry(each.notification) for each in news}
